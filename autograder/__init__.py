@@ -1,0 +1,1 @@
+"""The grading package: `python -m autograder --help`."""
