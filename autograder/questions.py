@@ -52,6 +52,7 @@ class Question:
     misconceptions: tuple[Misconception, ...] = ()
     rtol: float = 1e-3
     atol: float = 1e-4
+    dtype: bool = False  # the answer must have the oracle's dtype as well
     seconds: float = 30.0  # the longest that one call may take
     speed: Speed | None = None  # judged as well, once the values are right
 
@@ -88,3 +89,4 @@ class Check:
     misconceptions: tuple[Misconception, ...] = ()
     rtol: float = 1e-3
     atol: float = 1e-4
+    dtype: bool = False
