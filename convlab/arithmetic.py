@@ -11,17 +11,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from numbers import Integral
 
 Shape = tuple[int, ...]  # (H, W, C) for a volume, (D,) for a vector
+POOL_KINDS = ("max", "average")
 
 
 class SizeError(ValueError):
-    """Sizes that do not fit; the message says which one, and what would."""
+    """Sizes that do not fit; the message says which one, and what would.
+
+    `layer` counts from 1 where `trace` found the misfit, None elsewhere.
+    """
+
+    layer: int | None = None
 
 
 def pair(value: int | Sequence[int], name: str) -> tuple[int, int]:
     """(rows, columns) of a size given as one number or as two."""
-    values = (value, value) if _is_whole(value) else tuple(value)
+    if _is_whole(value):
+        return value, value
+    values = tuple(value) if isinstance(value, Sequence) else ()
     if len(values) != 2 or not all(map(_is_whole, values)):
         raise SizeError(f"{name} is a whole number or a pair, got {value!r}")
     return values
@@ -29,7 +38,7 @@ def pair(value: int | Sequence[int], name: str) -> tuple[int, int]:
 
 def _is_whole(value: object) -> bool:
     """True for int and numpy integers, False for bool."""
-    return hasattr(value, "__index__") and not isinstance(value, bool)
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def _check(name: str, value: int, least: int) -> None:
@@ -37,6 +46,12 @@ def _check(name: str, value: int, least: int) -> None:
         raise SizeError(f"{name} must be a whole number, got {value!r}")
     if value < least:
         raise SizeError(f"{name} must be at least {least}, got {value}")
+
+
+def _filter_size(size: int | Sequence[int]) -> tuple[int, int]:
+    rows, columns = pair(size, "the filter size")
+    _check("the filter size", min(rows, columns), 1)
+    return rows, columns
 
 
 def unrounded_size(n: int, f: int, stride: int = 1, pad: int = 0) -> Fraction:
@@ -107,7 +122,7 @@ def conv_parameters(
     """
     _check("the number of channels", channels, 1)
     _check("the number of filters", filters, 1)
-    rows, columns = pair(size, "the filter size")
+    rows, columns = _filter_size(size)
     return filters * (rows * columns * channels + bool(bias))
 
 
@@ -130,19 +145,20 @@ class Conv:
 
     def output_shape(self, shape: Shape) -> Shape:
         rows, columns, _ = volume(shape, "a convolution layer")
-        f_rows, f_columns = pair(self.size, "the filter size")
+        f_rows, f_columns = _filter_size(self.size)
         _check("the number of filters", self.filters, 1)
         return (output_size(rows, f_rows, self.stride, self.pad),
                 output_size(columns, f_columns, self.stride, self.pad),
                 self.filters)
 
     def parameters(self, shape: Shape) -> int:
-        return conv_parameters(shape[2], self.filters, self.size, self.bias)
+        _, _, channels = volume(shape, "a convolution layer")
+        return conv_parameters(channels, self.filters, self.size, self.bias)
 
     def macs(self, shape: Shape) -> int:
         """Multiply-accumulates for one image; adding the bias is not one."""
         rows, columns, filters = self.output_shape(shape)
-        f_rows, f_columns = pair(self.size, "the filter size")
+        f_rows, f_columns = _filter_size(self.size)
         return rows * columns * filters * f_rows * f_columns * shape[2]
 
 
@@ -153,9 +169,12 @@ class Pool:
     size: int = 2
     stride: int = 2
     kind: str = "max"
-    pad = 0
+    pad = 0  # the same for all: pooling is not padded here
 
     def output_shape(self, shape: Shape) -> Shape:
+        if self.kind not in POOL_KINDS:
+            raise SizeError(
+                f"pooling is {' or '.join(POOL_KINDS)}, got {self.kind!r}")
         rows, columns, channels = volume(shape, "a pooling layer")
         return (output_size(rows, self.size, self.stride),
                 output_size(columns, self.size, self.stride), channels)
@@ -219,6 +238,7 @@ def trace(layers: Iterable[Layer], input_shape: Shape) -> list[Row]:
 
     Raises SizeError that names the layer (counted from 1) that does not fit.
     """
+    numbers_in(input_shape)
     rows, shape, field = [], tuple(input_shape), ReceptiveField()
     for number, layer in enumerate(layers, start=1):
         try:
@@ -227,9 +247,9 @@ def trace(layers: Iterable[Layer], input_shape: Shape) -> list[Row]:
             rows.append(Row(layer, shape, output, layer.parameters(shape),
                             layer.macs(shape), field and field.size))
         except SizeError as error:
-            raise SizeError(
-                f"layer {number}, {layer}, on {times(shape)}: {error}"
-            ) from None
+            misfit = SizeError(f"layer {number}, {layer}, on {times(shape)}: {error}")
+            misfit.layer = number
+            raise misfit from None
         shape = output
     return rows
 
@@ -238,8 +258,9 @@ def trace(layers: Iterable[Layer], input_shape: Shape) -> list[Row]:
 class ReceptiveField:
     """How much of the input one output number sees, and how far apart two are.
 
-    Along each axis: size grows by (F - 1) * jump, jump by the stride
-    (slides 56-58: "5x5 filter" = "5x5 receptive field").
+    Along each axis: size grows by (F - 1) * jump, jump is multiplied by the
+    stride (slides 56-58: "5x5 filter" = "5x5 receptive field"). Padding does
+    not count: near an edge, part of the field lies on the zeros outside.
     """
 
     size: tuple[int, int] = (1, 1)
@@ -251,8 +272,9 @@ class ReceptiveField:
             return None
         if isinstance(layer, Relu):
             return self
-        f = pair(layer.size, "the filter size")
-        size = tuple(s + (n - 1) * self.jump for s, n in zip(self.size, f))
+        rows, columns = _filter_size(layer.size)
+        size = (self.size[0] + (rows - 1) * self.jump,
+                self.size[1] + (columns - 1) * self.jump)
         return ReceptiveField(size, self.jump * layer.stride)
 
 
@@ -278,7 +300,8 @@ def volume(shape: Shape, who: str) -> tuple[int, int, int]:
         raise SizeError(
             f"{who} takes a volume of height x width x channels, "
             f"got {times(shape)}")
-    for name, value in zip(("height", "width", "number of channels"), shape):
+    names = ("height", "width", "number of channels")
+    for name, value in zip(names, shape, strict=True):
         _check(f"the {name}", value, 1)
     return tuple(shape)
 
