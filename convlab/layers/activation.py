@@ -1,0 +1,41 @@
+"""The ReLU: max(0, x), element by element (slide 30)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from convlab.layers import inputs
+from convlab.layers.compiled import compiled, share
+
+
+def relu_forward(x: np.ndarray) -> np.ndarray:
+    """y = max(0, x), of the shape and dtype of x; a NaN stays one."""
+    x = inputs.array(x, "x")
+    y = np.empty_like(x)
+    share(_relu, x.size, x.size, x.reshape(-1), y.reshape(-1))
+    return y
+
+
+def relu_backward(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """dx: dy where x > 0, and 0 where x <= 0 (0 at the kink as well).
+
+    dy and x, the forward pass's input, have the same shape and dtype.
+    """
+    x = inputs.array(x, "x")
+    dy = inputs.gradient(dy, x.shape, like=x)
+    dx = np.empty_like(x)
+    share(_relu_gradient, x.size, x.size,
+          dy.reshape(-1), x.reshape(-1), dx.reshape(-1))
+    return dx
+
+
+@compiled
+def _relu(begin, end, x, y):
+    for at in range(begin, end):
+        y[at] = 0 if x[at] <= 0 else x[at]
+
+
+@compiled
+def _relu_gradient(begin, end, dy, x, dx):
+    for at in range(begin, end):
+        dx[at] = 0 if x[at] <= 0 else dy[at]
