@@ -23,11 +23,12 @@ def load(name: str, **options) -> Dataset:
     """A data set by name.
 
     name      images             options
-    cifar10   32x32x3 photos     folder=None (see cifar10.folder), progress=True
+    cifar10   32x32x3 photos     folder=None, progress=True
     shapes    32x32x3, drawn     train=10_000, test=2_000, seed=0
     digits    8x8x1, real        test=360, seed=0
 
-    CIFAR-10 is downloaded when it is first asked for; the others need no network.
+    CIFAR-10 is downloaded when it is first asked for and kept in $CONVLAB_DATA, or
+    else in the user's cache; the others need no network.
     Raises DataError with a sentence that says what to do.
     """
     if name not in _LOADERS:

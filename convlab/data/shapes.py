@@ -94,8 +94,8 @@ CLASSES = tuple(FIGURES)
 def load(train: int = 10_000, test: int = 2_000, seed: int = 0) -> Dataset:
     """Draw `train` and `test` images; the same seed gives the same bytes anywhere.
 
-    Every class has the same number of images, or one more. The first n
-    training images do not depend on how many are asked for.
+    Every 500 images from the start hold 50 of each class. The first n training
+    images do not depend on how many are asked for.
     """
     for name, count in (("train", train), ("test", test)):
         if count < 1:
