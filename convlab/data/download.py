@@ -90,7 +90,8 @@ def _gather(url: str, part: Path, size: int, bar: tqdm) -> None:
             reason = _reason(error)
         failures = 0 if _size(part) > have else failures + 1
         if failures == TRIES or _size(part) == before:
-            raise DownloadError(f"could not download {url}: {reason}{_kept(part, size)}.")
+            raise DownloadError(
+                f"could not download {url}: {reason}{_kept(part, size)}.")
         if failures:
             time.sleep(2 ** (failures - 1))
     _show(bar, size)
