@@ -123,34 +123,32 @@ def _add_chunks(chunks: np.ndarray, dx: np.ndarray, start: int, slide: Slide
 
 @compiled
 def _copy_chunks(begin, end, x, chunks, first, slide):
-    """Write the chunks of output rows first + begin <= row < first + end."""
+    """Write the chunks of output rows first + begin <= row < first + end.
+
+    What is under one row of the filter is one run of memory, Fw*C long; of
+    it, start <= t < stop lies inside the image and the rest is padding.
+    """
     n, h, w, c = x.shape
     f_h, f_w, stride, pad, h_out, w_out = slide
+    lines, run = x.reshape(n * h, w * c), f_w * c
     for row in range(begin, end):
-        image = (first + row) // h_out
-        top = (first + row) % h_out * stride - pad
+        image, p = divmod(first + row, h_out)
         for q in range(w_out):
-            chunk = chunks[row * w_out + q]
-            left = q * stride - pad
-            # Columns from_j <= j < to_j of the filter lie inside the image;
-            # they are neighbours in memory, so that one run is copied.
-            from_j, to_j = max(0, -left), min(f_w, w - left)
-            at = 0
+            left = (q * stride - pad) * c
+            start, stop = max(0, -left), min(run, w * c - left)
             for i in range(f_h):
-                inside = 0 <= top + i < h and from_j < to_j
-                if inside and to_j - from_j == f_w:
-                    run = x[image, top + i, left:left + f_w].reshape(f_w * c)
-                    for t in range(f_w * c):
-                        chunk[at + t] = run[t]
-                else:
-                    for j in range(f_w):
-                        for ch in range(c):
-                            if inside and from_j <= j < to_j:
-                                chunk[at + j * c + ch] = x[
-                                    image, top + i, left + j, ch]
-                            else:
-                                chunk[at + j * c + ch] = 0
-                at += f_w * c
+                y = p * stride - pad + i
+                chunk = chunks[row * w_out + q, i * run:(i + 1) * run]
+                if y < 0 or y >= h or start >= stop:
+                    chunk[:] = 0
+                    continue
+                pixels = lines[image * h + y, left + start:left + stop]
+                for t in range(start):
+                    chunk[t] = 0
+                for t in range(stop - start):
+                    chunk[start + t] = pixels[t]
+                for t in range(stop, run):
+                    chunk[t] = 0
 
 
 @compiled
@@ -159,20 +157,20 @@ def _gather_rows(begin, end, chunks, dx, top, first, last, slide):
     what the chunks of output rows first <= row < last hold for them."""
     n, h, w, c = dx.shape
     f_h, f_w, stride, pad, h_out, w_out = slide
+    lines, run = dx.reshape(n * h, w * c), f_w * c
     for row in range(top + begin, top + end):
-        image, y = row // h, row % h
+        image, y = divmod(row, h)
         for i in range(f_h):
-            p, rest = (y + pad - i) // stride, (y + pad - i) % stride
-            source = image * h_out + p - first
-            if rest or p < 0 or p >= h_out or source < 0 or source >= last - first:
+            p, rest = divmod(y + pad - i, stride)
+            source = image * h_out + p
+            if rest or p < 0 or p >= h_out or source < first or source >= last:
                 continue
             for q in range(w_out):
-                left = q * stride - pad
-                from_j, to_j = max(0, -left), min(f_w, w - left)
-                if from_j < to_j:
-                    into = dx[image, y, left + from_j:left + to_j].reshape(
-                        (to_j - from_j) * c)
-                    at = (i * f_w + from_j) * c
-                    chunk = chunks[source * w_out + q, at:at + into.size]
-                    for t in range(into.size):
-                        into[t] += chunk[t]
+                left = (q * stride - pad) * c
+                start, stop = max(0, -left), min(run, w * c - left)
+                if start >= stop:
+                    continue
+                chunk = chunks[(source - first) * w_out + q, i * run + start:]
+                pixels = lines[row, left + start:left + stop]
+                for t in range(stop - start):
+                    pixels[t] += chunk[t]
