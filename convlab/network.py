@@ -1,0 +1,198 @@
+"""A network from an architecture string, driven by any set of layer functions.
+
+    from convlab import layers
+    network = Network("[(CONV-RELU)*2-POOL]*3-(FC-RELU)*1,SOFTMAX",
+                      (32, 32, 3), 10, layers)
+
+`layers` is whatever holds the layer functions under their names: a module, a
+class, a dict. This module knows no implementation of them: a student's own run
+the network as well as the reference does. What they take and return:
+
+    conv2d_forward(x, w, b, stride=1, pad=0)       -> y
+    conv2d_backward(dy, x, w, stride=1, pad=0)     -> dx, dw, db
+    maxpool_forward(x, size=2, stride=2)           -> y, argmax
+    maxpool_backward(dy, argmax, x_shape)          -> dx
+    avgpool_forward(x, size=2, stride=2)           -> y
+    avgpool_backward(dy, x_shape, size=2, stride=2) -> dx
+    relu_forward(x)                                -> y
+    relu_backward(dy, x)                           -> dx
+    dense_forward(x, w, b)                         -> y
+    dense_backward(dy, x, w)                       -> dx, dw, db
+    softmax_cross_entropy(scores, labels)          -> loss, dscores
+
+Only those that the architecture needs have to be there, and the backward ones
+only once gradients are asked for.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+
+from convlab import storage
+from convlab.architecture import trace_architecture
+from convlab.arithmetic import Shape, times, volume
+from convlab.stages import Gradients, LayerFunctions, stages
+
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+class Network:
+    """Weights, and the way through the layers and back.
+
+    architecture  the lecture's pattern; see convlab.architecture
+    input_shape   (H, W, C) of one image
+    classes       how many scores there are
+    layers        the layer functions: a module, a class or a dict
+    seed          of the weights: normal with variance 2/(numbers that one
+                  output sees) after He et al. 2015, 1/(...) for the scores,
+                  which no ReLU follows; biases zero
+    dtype         float32, or float64 to check gradients
+
+    `rows` is arithmetic.trace of the layers; `parameters` maps names such as
+    "conv1.w" to arrays, in order, which training changes in place. `mean` and
+    `std` (C,) are subtracted from and divided into every image first:
+    `standardise` sets them.
+
+    Raises ArchitectureError for a string that makes no network, and LayerError
+    for a layer function that is missing.
+    """
+
+    def __init__(self, architecture: str, input_shape: Shape, classes: int,
+                 layers: Any, seed: int = 0, dtype: Any = np.float32):
+        self.dtype = np.dtype(dtype)
+        if self.dtype not in FLOATS:
+            raise ValueError(f"dtype must be float32 or float64, got {self.dtype}")
+        self.architecture = architecture
+        self.input_shape = volume(tuple(input_shape), "a network")
+        self.classes = classes
+        self.rows = trace_architecture(architecture, self.input_shape, classes)
+        self.mean = np.zeros(self.input_shape[-1], self.dtype)
+        self.std = np.ones(self.input_shape[-1], self.dtype)
+        self.parameters: dict[str, np.ndarray] = {}
+        self._functions = LayerFunctions(layers)
+        self._stages = stages(self.rows, self._functions, self.parameters)
+        self._draw(np.random.default_rng(seed))
+
+    def _draw(self, rng: np.random.Generator) -> None:
+        """Set all parameters anew."""
+        for stage in self._stages:
+            gain = 1 if stage is self._stages[-1] else 2
+            for key, shape in stage.weight_shapes().items():
+                array = np.zeros(shape)
+                if key == "w":
+                    array = rng.normal(0, np.sqrt(gain / np.prod(shape[1:])), shape)
+                self.parameters[f"{stage.name}.{key}"] = array.astype(self.dtype)
+
+    def standardise(self, images: np.ndarray) -> None:
+        """Set `mean` and `std` so that each channel of these images (N, H, W, C)
+        comes out with mean 0 and standard deviation 1."""
+        self._check_images(images)
+        total = np.zeros((2, self.input_shape[-1]))
+        for start in range(0, len(images), 1000):
+            part = images[start:start + 1000].astype(np.float64)
+            total += part.sum(axis=(0, 1, 2)), (part ** 2).sum(axis=(0, 1, 2))
+        mean, square = total / images[..., 0].size
+        std = np.sqrt(np.maximum(square - mean ** 2, 0))
+        self.mean[:] = mean
+        self.std[:] = np.where(std > 0, std, 1)  # a channel that never changes
+
+    def forward(self, images: np.ndarray) -> np.ndarray:
+        """Class scores (N, classes) of images (N, H, W, C), uint8 or float."""
+        x = self._prepare(images)
+        for stage in self._stages:
+            x, _ = stage.forward(x)
+        return x
+
+    def predict(self, images: np.ndarray, batch_size: int = 500) -> np.ndarray:
+        """The class (N,) int64 with the highest score, batch by batch."""
+        self._check_images(images)
+        return np.concatenate([
+            self.forward(images[start:start + batch_size]).argmax(axis=1)
+            for start in range(0, len(images), batch_size)])
+
+    def loss_and_gradients(
+        self, images: np.ndarray, labels: np.ndarray
+    ) -> tuple[float, Gradients]:
+        """Mean loss of a batch, and its gradient by every parameter."""
+        loss, gradients, _ = self.learn_from(images, labels)
+        return loss, gradients
+
+    def learn_from(
+        self, images: np.ndarray, labels: np.ndarray
+    ) -> tuple[float, Gradients, np.ndarray]:
+        """As loss_and_gradients, with the class scores of the forward pass."""
+        x, memories = self._prepare(images), []
+        for stage in self._stages:
+            x, memory = stage.forward(x)
+            memories.append(memory)
+        loss, dy = self._functions.call(
+            "softmax_cross_entropy", "SOFTMAX", {"loss": None, "dscores": x.shape},
+            x, labels)
+        gradients = {}
+        for stage, memory in zip(reversed(self._stages), reversed(memories),
+                                 strict=True):
+            dy, of_weights = stage.backward(dy, memory)
+            gradients |= {f"{stage.name}.{key}": d for key, d in of_weights.items()}
+        return float(loss), {name: gradients[name] for name in self.parameters}, x
+
+    def _prepare(self, images: np.ndarray) -> np.ndarray:
+        self._check_images(images)
+        x = images.astype(self.dtype)
+        x -= self.mean
+        x /= self.std
+        return x
+
+    def _check_images(self, images: np.ndarray) -> None:
+        shape = getattr(images, "shape", None)
+        if shape is None or shape[1:] != self.input_shape or not shape[0]:
+            raise ValueError(
+                f"images must be a numpy array of shape (N, "
+                f"{', '.join(map(str, self.input_shape))}) with N at least 1, got "
+                + (f"shape {shape}" if shape is not None else type(images).__name__))
+
+    def summary(self) -> str:
+        """A table: each layer's output, receptive field, parameters and MACs."""
+        table = [("layer", "", "output", "sees", "parameters", "MACs an image"),
+                 ("input", "", times(self.input_shape), "", "", "")]
+        for stage, row in zip(self._stages, self.rows, strict=True):
+            sees = times(row.receptive_field) if row.receptive_field else "everything"
+            table.append((stage.name, stage.settings(), times(row.output_shape), sees,
+                          f"{row.parameters:,}", f"{row.macs:,}"))
+        table.append(("total", "", "", "",
+                      f"{sum(row.parameters for row in self.rows):,}",
+                      f"{sum(row.macs for row in self.rows):,}"))
+        return _aligned(table, "<<>>>>")
+
+    def save_weights(self, path: str | os.PathLike) -> None:
+        """Write the parameters, and the mean and std of the images, to a .npz."""
+        storage.write(path, self._state(), {
+            "architecture": self.architecture, "input_shape": self.input_shape,
+            "classes": self.classes})
+
+    def load_weights(self, path: str | os.PathLike) -> None:
+        """Take the weights of a file; nothing changes where it does not fit.
+
+        Raises FileNotFoundError, and storage.StorageError for a file of another
+        architecture, a damaged one, or weights that are not finite.
+        """
+        state = self._state()
+        arrays, _ = storage.read(path, {name: a.shape for name, a in state.items()})
+        for name, array in state.items():
+            array[...] = arrays[name]
+
+    def _state(self) -> dict[str, np.ndarray]:
+        """Everything that decides the scores, by name."""
+        return {"input.mean": self.mean, "input.std": self.std, **self.parameters}
+
+
+def _aligned(table: list[tuple[str, ...]], sides: str) -> str:
+    """Rows of words in columns, each to its side: < left, > right."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = ["  ".join(f"{word:{side}{width}}" for word, side, width
+                       in zip(row, sides, widths, strict=True)).rstrip()
+             for row in table]
+    rule = "-" * max(map(len, lines))
+    return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
