@@ -1,0 +1,1 @@
+"""The online book: `python -m book.build` makes it."""

@@ -1,0 +1,17 @@
+"""What the book's pages can say beyond MyST, as one Sphinx extension.
+
+- `calc`: numbers that are computed, never typed.
+- `drawn`: figures that are drawn from numbers when the page is built.
+- `offline`: local mathematics and search, so that no page needs the network;
+- `progress`: a line a page while building.
+"""
+
+from . import calc, drawn, offline, progress
+
+
+def setup(app):
+    calc.setup(app)
+    drawn.setup(app)
+    offline.setup(app)
+    progress.setup(app)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

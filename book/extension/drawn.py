@@ -1,0 +1,65 @@
+"""Figures: `{drawn}` calls a function of `book.figures` and shows its SVG.
+
+    ```{drawn} positions(7, 3, stride=2)
+    :name: fig-stride-2
+    The caption, in MyST, with {calc}`...` where a number is computed.
+    ```
+
+The argument is an expression over `book.figures` and the page's own names
+(see `calc`); it gives one Drawing, or a list of them that sit side by side
+and wrap on a narrow screen. The SVG goes into the page itself, not beside it:
+so its text takes the colour and font of the theme, light or dark, can be
+selected, found and enlarged, and needs no second file. The alternative text is
+written by the function that drew the figure, from the same numbers.
+"""
+
+from __future__ import annotations
+
+from docutils import nodes
+from docutils.parsers.rst import directives
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
+
+from book import figures
+
+from .calc import evaluate, page_names
+
+logger = logging.getLogger(__name__)
+
+_DRAWING_FUNCTIONS = {name: getattr(figures, name) for name in figures.__all__}
+
+
+class Drawn(SphinxDirective):
+    """`{drawn}`: a numbered figure with a caption, drawn by code."""
+
+    required_arguments = 1
+    final_argument_whitespace = True
+    has_content = True
+    option_spec = {"name": directives.unchanged}
+
+    def run(self):
+        try:
+            made = evaluate(self.arguments[0],
+                            {**page_names(self.env), **_DRAWING_FUNCTIONS})
+        except Exception as error:
+            logger.warning("{drawn} %s: %s: %s", self.arguments[0],
+                           type(error).__name__, error,
+                           location=self.get_location())
+            return []
+        drawings = made if isinstance(made, list) else [made]
+        html = "".join(
+            f'<div class="drawing-part">{drawing.svg}</div>' for drawing in drawings)
+        figure = nodes.figure(classes=["drawing"])
+        self.set_source_info(figure)
+        figure += nodes.raw("", f'<div class="drawing-parts">{html}</div>',
+                            format="html")
+        caption = nodes.caption()
+        inline, _ = self.parse_inline("\n".join(self.content))
+        caption += inline
+        figure += caption
+        self.add_name(figure)
+        return [figure]
+
+
+def setup(app):
+    app.add_directive("drawn", Drawn)

@@ -1,0 +1,15 @@
+"""The code that draws the book's figures: every public function is a figure.
+
+A figure is a function of numbers. It computes what follows from them with
+`convlab.arithmetic` (so it refuses sizes that do not fit), draws with
+`figures.svg`, and writes its own alternative text. Pages call it by name in a
+`{drawn}` directive.
+"""
+
+from .charts import shrinking
+from .grids import coverage, padding, positions
+from .numbers import dot_product, one_position
+from .volumes import activation_map, filter_bank, sequence
+
+__all__ = ["activation_map", "coverage", "dot_product", "filter_bank",
+           "one_position", "padding", "positions", "sequence", "shrinking"]
