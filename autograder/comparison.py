@@ -52,7 +52,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class Finding:
     """The answers to a question's cases: all of them right, or no points."""
 
     right: bool
@@ -86,23 +86,23 @@ def judge_answer(question: Question, case: Case, answer: Answer) -> Outcome:
 
 def judge_answers(
     question: Question, cases: Sequence[Case], answers: Sequence[Answer]
-) -> Judgement:
+) -> Finding:
     """Compare all answers; a missing one (the judge may stop early) is not right."""
     outcomes = [judge_answer(question, case, answer)
                 for case, answer in zip(cases, answers, strict=False)]
     right = sum(outcome.right for outcome in outcomes)
     head = f"{question.name}: {right} of {len(cases)} cases right."
     if right == len(cases):
-        return Judgement(True, head)
+        return Finding(True, head)
     failed = next((n for n, outcome in enumerate(outcomes) if not outcome.right),
                   None)
     if failed is None:
-        return Judgement(False, head)
+        return Finding(False, head)
     name = _recognise(question, cases, answers, outcomes)
     lines = [head, f"The first that is not: {cases[failed].about}.",
              outcomes[failed].message]
     lines += [f"Hint: {m.hint}" for m in question.misconceptions if m.name == name]
-    return Judgement(False, "\n".join(lines), name)
+    return Finding(False, "\n".join(lines), name)
 
 
 def same_answer(question: Question, case: Case, one: Answer, other: Answer) -> bool:
