@@ -34,7 +34,8 @@ def array(value: object, name: str, *axes: str, like: np.ndarray | None = None
             f"convert with {name}.astype(np.{like.dtype})")
     if axes and value.ndim != len(axes):
         raise ValueError(
-            f"{name} must have {len(axes)} axes ({', '.join(axes)}), "
+            f"{name} must have {_count(len(axes), 'axis', 'axes')} "
+            f"({', '.join(axes)}), "
             f"got {value.ndim}: shape {value.shape}")
     if value.size == 0:
         raise ValueError(_empty(value, name, axes))

@@ -1,0 +1,195 @@
+"""The convolution layer: worked by hand, against oracles, and its gradients."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from scipy.signal import correlate
+
+from convlab.layers import conv, conv2d_backward, conv2d_forward
+from convlab.tests.oracles import conv2d, numerical_gradient
+
+# One 3x3x1 image and one 2x2x1 filter, small enough to do on paper.
+IMAGE = np.array([[1, 2, 3],
+                  [4, 5, 6],
+                  [7, 8, 9]], np.float64).reshape(1, 3, 3, 1)
+FILTER = np.array([[10, 1],
+                   [-1, 2]], np.float64).reshape(1, 2, 2, 1)
+BIAS = np.array([0.5])
+
+
+def test_forward_by_hand():
+    y = conv2d_forward(IMAGE, FILTER, BIAS)
+    assert y.shape == (1, 2, 2, 1)
+    assert y[0, :, :, 0].tolist() == [
+        [10*1 + 1*2 - 1*4 + 2*5 + 0.5, 10*2 + 1*3 - 1*5 + 2*6 + 0.5],
+        [10*4 + 1*5 - 1*7 + 2*8 + 0.5, 10*5 + 1*6 - 1*8 + 2*9 + 0.5]]
+
+
+def test_forward_with_stride_and_padding_by_hand():
+    # Padded, the image is 5x5: rows 0 1 2 3 4 with zeros at 0 and 4.
+    y = conv2d_forward(IMAGE, FILTER[:, :1, :1], BIAS, stride=2, pad=1)
+    assert y[0, :, :, 0].tolist() == [
+        [0.5, 0.5, 0.5],
+        [0.5, 10*5 + 0.5, 0.5],
+        [0.5, 0.5, 0.5]]
+
+
+def test_backward_by_hand():
+    dy = np.array([[1, 0],
+                   [0, 3]], np.float64).reshape(1, 2, 2, 1)
+    dx, dw, db = conv2d_backward(dy, IMAGE, FILTER)
+    assert dw[0, :, :, 0].tolist() == [[1*1 + 3*5, 1*2 + 3*6],
+                                       [1*4 + 3*8, 1*5 + 3*9]]
+    assert db.tolist() == [1 + 0 + 0 + 3]
+    assert dx[0, :, :, 0].tolist() == [[1*10, 1*1, 0],
+                                       [1*-1, 1*2 + 3*10, 3*1],
+                                       [0, 3*-1, 3*2]]
+
+
+def test_one_number_is_a_75_dimensional_dot_product():
+    rng = np.random.default_rng(26)
+    x = rng.standard_normal((1, 32, 32, 3))
+    w = rng.standard_normal((6, 5, 5, 3))
+    b = rng.standard_normal(6)
+    y = conv2d_forward(x, w, b)
+    assert y.shape == (1, 28, 28, 6)
+    chunk = x[0, 10:15, 20:25].ravel()
+    assert chunk.size == 75
+    np.testing.assert_allclose(y[0, 10, 20, 4], chunk @ w[4].ravel() + b[4])
+
+
+def test_one_by_one_filters_are_a_matrix_product():
+    rng = np.random.default_rng(55)
+    x, w = rng.standard_normal((1, 56, 56, 64)), rng.standard_normal((32, 1, 1, 64))
+    y = conv2d_forward(x, w, np.zeros(32))
+    assert y.shape == (1, 56, 56, 32)
+    np.testing.assert_allclose(y[0, 7, 9], w[:, 0, 0] @ x[0, 7, 9])
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_forward_is_scipys_correlation(channels):
+    rng = np.random.default_rng(channels)
+    x = rng.standard_normal((2, 9, 12, channels))
+    w = rng.standard_normal((4, 3, 5, channels))
+    y = conv2d_forward(x, w, np.zeros(4))
+    for n in range(2):
+        for k in range(4):
+            expected = correlate(x[n], w[k], mode="valid", method="direct")
+            np.testing.assert_allclose(y[n, :, :, k], expected[:, :, 0], atol=1e-12)
+
+
+@st.composite
+def layers(draw, most=4):
+    """x, w, b, stride, pad that fit, in float64, and a tile size."""
+    def size(low, high):
+        return draw(st.integers(low, high))
+
+    n, c, k = size(1, 3), size(1, most), size(1, most)
+    f_h, f_w, stride, pad = size(1, 4), size(1, 4), size(1, 3), size(0, 3)
+    h = (size(1, most) - 1) * stride + f_h - 2 * pad
+    w = (size(1, most) - 1) * stride + f_w - 2 * pad
+    assume(h >= 1 and w >= 1)
+    rng = np.random.default_rng(size(0, 2**32 - 1))
+    tile_bytes = draw(st.sampled_from([1, 500, 1 << 20]))
+    return (rng.standard_normal((n, h, w, c)), rng.standard_normal((k, f_h, f_w, c)),
+            rng.standard_normal(k), stride, pad, tile_bytes)
+
+
+@given(layers())
+@settings(max_examples=60, deadline=None)
+def test_forward_is_the_oracles_for_any_shape_and_tile(layer):
+    x, w, b, stride, pad, tile_bytes = layer
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(conv, "TILE_BYTES", tile_bytes)
+        y = conv2d_forward(x, w, b, stride, pad)
+    np.testing.assert_allclose(y, conv2d(x, w, b, stride, pad), atol=1e-12)
+
+
+@given(layers(), st.integers(0, 2**32 - 1))
+@settings(max_examples=60, deadline=None)
+def test_backward_is_the_adjoint_of_the_oracle_for_any_shape_and_tile(layer, seed):
+    """Convolution is linear in x and in w: sum(dy * conv(ex, w)) = sum(dx * ex)."""
+    x, w, b, stride, pad, tile_bytes = layer
+    rng = np.random.default_rng(seed)
+    no_bias = np.zeros_like(b)
+    dy = rng.standard_normal(conv2d(x, w, b, stride, pad).shape)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(conv, "TILE_BYTES", tile_bytes)
+        dx, dw, db = conv2d_backward(dy, x, w, stride, pad)
+    ex, ew = rng.standard_normal(x.shape), rng.standard_normal(w.shape)
+    np.testing.assert_allclose(
+        np.sum(dx * ex), np.sum(dy * conv2d(ex, w, no_bias, stride, pad)), atol=1e-9)
+    np.testing.assert_allclose(
+        np.sum(dw * ew), np.sum(dy * conv2d(x, ew, no_bias, stride, pad)), atol=1e-9)
+    np.testing.assert_allclose(db, dy.sum(axis=(0, 1, 2)), atol=1e-12)
+
+
+@pytest.mark.parametrize(("filter_size", "stride", "pad"), [
+    ((3, 3), 1, 1), ((3, 2), 1, 0), ((1, 1), 1, 0), ((1, 1), 2, 0), ((5, 3), 2, 2),
+])
+def test_backward_is_the_numerical_gradient(filter_size, stride, pad):
+    rng = np.random.default_rng(7)
+    f_h, f_w = filter_size
+    x = rng.standard_normal((2, 2 * stride + f_h - 2 * pad + 4 % stride,
+                             3 * stride + f_w - 2 * pad, 3))
+    w, b = rng.standard_normal((2, f_h, f_w, 3)), rng.standard_normal(2)
+    dy = rng.standard_normal(conv2d_forward(x, w, b, stride, pad).shape)
+    dx, dw, db = conv2d_backward(dy, x, w, stride, pad)
+    expected = [
+        numerical_gradient(lambda x: conv2d(x, w, b, stride, pad), x, dy),
+        numerical_gradient(lambda w: conv2d(x, w, b, stride, pad), w, dy),
+        numerical_gradient(lambda b: conv2d(x, w, b, stride, pad), b, dy)]
+    for ours, numerical in zip((dx, dw, db), expected, strict=True):
+        np.testing.assert_allclose(ours, numerical, atol=1e-8)
+
+
+def test_float32_stays_float32_and_close_on_a_real_size():
+    rng = np.random.default_rng(32)
+    x = rng.standard_normal((16, 32, 32, 16)).astype(np.float32)
+    w = rng.standard_normal((24, 3, 3, 16)).astype(np.float32)
+    b = rng.standard_normal(24).astype(np.float32)
+    y = conv2d_forward(x, w, b, pad=1)
+    assert y.dtype == np.float32
+    np.testing.assert_allclose(y, conv2d(x, w, b, pad=1), rtol=1e-4, atol=1e-4)
+    gradients = conv2d_backward(y, x, w, pad=1)
+    assert [g.dtype for g in gradients] == [np.float32] * 3
+    assert [g.shape for g in gradients] == [x.shape, w.shape, b.shape]
+    in_float64 = conv2d_backward(*(a.astype(np.float64) for a in (y, x, w)), pad=1)
+    for ours, expected in zip(gradients, in_float64, strict=True):
+        scale = np.abs(expected).max()
+        np.testing.assert_allclose(ours / scale, expected / scale, atol=1e-5)
+
+
+def test_inputs_of_any_layout_are_read_right_and_left_alone():
+    rng = np.random.default_rng(5)
+    x = rng.standard_normal((2, 3, 8, 6)).transpose(0, 2, 3, 1)  # from N, C, H, W
+    w = rng.standard_normal((4, 3, 6, 3))[:, :, ::-2]
+    b = rng.standard_normal(8)[::2]
+    dy = rng.standard_normal((4, 4, 6, 2)).T
+    for a in (x, w, b, dy):
+        a.flags.writeable = False
+    np.testing.assert_allclose(conv2d_forward(x, w, b), conv2d(x, w, b), atol=1e-12)
+    straight = conv2d_backward(*map(np.ascontiguousarray, (dy, x, w)))
+    for ours, expected in zip(conv2d_backward(dy, x, w), straight, strict=True):
+        np.testing.assert_array_equal(ours, expected)
+
+
+def test_a_one_by_one_layer_leaves_its_inputs_alone():
+    rng = np.random.default_rng(11)
+    x, w = rng.standard_normal((2, 4, 5, 3)), rng.standard_normal((2, 1, 1, 3))
+    dy = rng.standard_normal((2, 4, 5, 2))
+    before = [a.copy() for a in (x, w, dy)]
+    conv2d_forward(x, w, np.ones(2))
+    conv2d_backward(dy, x, w)
+    for now, then in zip((x, w, dy), before, strict=True):
+        np.testing.assert_array_equal(now, then)
+
+
+def test_a_nan_stays_under_the_filters_that_see_it():
+    x = np.zeros((2, 5, 5, 1))
+    x[0, 0, 0] = np.nan
+    y = conv2d_forward(x, np.ones((1, 3, 3, 1)), np.zeros(1))
+    assert np.argwhere(np.isnan(y)).tolist() == [[0, 0, 0, 0]]
