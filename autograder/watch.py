@@ -1,0 +1,103 @@
+"""Watches a student's processes from outside, and ends them when they go too far.
+
+Resource limits inside count each process alone, and do not count root's at
+all; so all of a sandbox's processes are counted together from here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+
+import psutil
+
+EVERY = 0.05  # seconds
+KEPT = 20_000  # bytes of what the process prints past Python
+GiB = 1 << 30
+
+
+class Watch:
+    """A thread beside one process tree: counts, reads what it prints, kills."""
+
+    def __init__(self, process: subprocess.Popen, memory: int, processes: int) -> None:
+        """memory: bytes of all its processes together."""
+        self.process = process
+        self.memory = memory
+        self.processes = processes
+        self.verdict: tuple[str, str] | None = None  # status, and a sentence
+        self.printed = bytearray()  # the first KEPT bytes
+        self.peak = 0  # bytes
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def kill(self) -> None:
+        """End every process of the tree, at once and for certain."""
+        for one in reversed(list(self._tree())):
+            with contextlib.suppress(psutil.Error):
+                one.send_signal(signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            self.process.kill()
+
+    def stop(self) -> None:
+        self._done.set()
+        if self._thread is not threading.current_thread():
+            self._thread.join(timeout=5)
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Nothing of the tree runs meanwhile: what is timed here is undisturbed."""
+        self._signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        for one in self._tree():
+            with contextlib.suppress(psutil.Error):
+                one.send_signal(number)
+
+    def _tree(self) -> Iterator[psutil.Process]:
+        try:
+            top = psutil.Process(self.process.pid)
+            yield from [top, *top.children(recursive=True)]
+        except psutil.Error:
+            return
+
+    def _run(self) -> None:
+        pipe = self.process.stdout
+        waiting = [pipe] if pipe else []
+        while not self._done.is_set():
+            ready, _, _ = select.select(waiting, [], [], EVERY)
+            if ready:
+                # A process that floods the pipe is read no faster than this.
+                data = os.read(pipe.fileno(), 65536)
+                self.printed += data[:KEPT - len(self.printed)]
+                waiting = waiting if data else []
+                self._done.wait(0.001)
+            if not waiting:
+                self._done.wait(EVERY)
+            if self.process.poll() is None:
+                self._count()
+
+    def _count(self) -> None:
+        memory = count = 0
+        for one in self._tree():
+            with contextlib.suppress(psutil.Error):
+                memory += one.memory_info().rss
+            count += 1
+        self.peak = max(self.peak, memory)
+        if memory > self.memory:
+            self.verdict = ("memory", "It used more than "
+                            f"{self.memory / GiB:.3g} GiB of memory.")
+        elif count > self.processes:
+            self.verdict = ("processes", f"It started more than {self.processes} "
+                            "processes.")
+        if self.verdict:
+            self.kill()
