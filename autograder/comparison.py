@@ -105,28 +105,34 @@ def judge_answers(
     return Finding(False, "\n".join(lines), name)
 
 
-def same_answer(question: Question, case: Case, one: Answer, other: Answer) -> bool:
+def same_answer(
+    question: Question, case: Case, one: Answer, other: Answer, dtype: bool
+) -> bool:
     """Whether two answers to a case are the same, within its tolerance."""
     if isinstance(one, Raised) and isinstance(other, Raised):
-        both = judge_answer(question, case, one), judge_answer(question, case, other)
-        return one.types == other.types or (case.refused and both[0] == both[1])
+        refused = all("ValueError" in answer.types for answer in (one, other))
+        return one.types[:1] == other.types[:1] or refused
     if not (isinstance(one, Returned) and isinstance(other, Returned)):
         return False
-    if one.value is None or other.value is None:
-        return one.value is other.value
-    return difference(one.value, other.value, question.rtol, question.atol,
-                      question.dtype) is None
+    return one.value is not None and difference(
+        one.value, other.value, question.rtol, question.atol, dtype) is None
 
 
 def _recognise(question, cases, answers, outcomes) -> str | None:
-    def explained_by(case: Case, answer: Answer) -> set[str]:
-        return {m.name for m in question.misconceptions
-                if same_answer(question, case, answer_of(m.wrong, case), answer)}
+    """By name: first where the dtypes agree as well, else by the values alone."""
+    judged = [(case, answer, outcome.right)
+              for case, answer, outcome in zip(cases, answers, outcomes, strict=False)
+              if not isinstance(answer, NoAnswer)]
+    mistaken = {m.name: [answer_of(m.wrong, case) for case, _, _ in judged]
+                for m in question.misconceptions}
 
-    found = [(outcome.right, explained_by(case, answer))
-             for case, answer, outcome in zip(cases, answers, outcomes, strict=False)
-             if not isinstance(answer, NoAnswer)]
-    return recognise(found, [m.name for m in question.misconceptions])
+    def named(dtype: bool) -> str | None:
+        return recognise(
+            [(right, {name for name, wrong in mistaken.items()
+                      if same_answer(question, case, wrong[n], answer, dtype)})
+             for n, (case, answer, right) in enumerate(judged)], list(mistaken))
+
+    return named(question.dtype) or (named(False) if question.dtype else None)
 
 
 def _judge_error(case: Case, answer: Raised) -> Outcome:
