@@ -12,9 +12,10 @@ import json
 import os
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -31,15 +32,27 @@ class StorageError(ValueError):
 def write(path: str | os.PathLike, arrays: Mapping[str, np.ndarray],
           note: Mapping[str, Any]) -> None:
     """Write arrays and a note of JSON values; makes the folder where needed."""
+    with _aside(path) as file, zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(NOTE, json.dumps(note))
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
+
+
+def write_text(path: str | os.PathLike, text: str) -> None:
+    """Write a text file, UTF-8, the same way."""
+    with _aside(path) as file:
+        file.write(text.encode("utf-8"))
+
+
+@contextmanager
+def _aside(path: str | os.PathLike) -> Iterator[BinaryIO]:
+    """A file to write that takes its place under `path` once it is whole."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f"{path.name}.partial")
     with open(aside, "wb") as file:
-        with zipfile.ZipFile(file, "w") as archive:
-            archive.writestr(NOTE, json.dumps(note))
-            for name, array in arrays.items():
-                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                    np.lib.format.write_array(member, array, allow_pickle=False)
+        yield file
         file.flush()
         os.fsync(file.fileno())
     os.replace(aside, path)

@@ -133,6 +133,8 @@ def train(
         training.restore(checkpoint)
     saved = time.monotonic()
     with _interruptible() as interrupt, _bar(training, progress) as bar:
+        if training.steps_done and not bar.disable:
+            bar.write(f"going on from {checkpoint}, step {training.steps_done:,}")
         while not training.finished and not interrupt.is_set():
             ended = training.step()
             _show(bar, training, ended)

@@ -1,0 +1,189 @@
+"""`make train`: train the classifier on the reference layers, from a command line.
+
+    python -m convlab.train --data cifar10 --epochs 8 --seed 0
+
+A run has a folder: weights.npz, log.json (data, seed, machine, time, history,
+test accuracy), curves.svg and confusion.svg. The same command goes on with what
+was begun, and says so where all is done.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import zlib
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+
+from convlab import data, layers, plotting, storage
+from convlab.network import Network
+from convlab.recipes import SETUPS, Setup
+from convlab.training import Result, TrainingError, train
+
+LOG, WEIGHTS, CHECKPOINT = "log.json", "weights.npz", "checkpoint.npz"
+INTERRUPTED = 130  # the exit status of a program that Ctrl-C ended
+REFUSED = (data.DataError, TrainingError, ValueError, OSError)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        return run(options.data, _setup(options), _folder(options))
+    except data.DataError as error:
+        print(f"{error}\nTo train without a download: make train DATA=shapes",
+              file=sys.stderr)
+    except REFUSED as error:
+        print(error, file=sys.stderr)
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m convlab.train",
+        description="Train a convolutional network on the reference layers.")
+    parser.add_argument("--data", choices=tuple(SETUPS), default="cifar10")
+    parser.add_argument("--epochs", type=int, help="default: by the data")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--architecture", help="as in "
+                        f'"{SETUPS["cifar10"].architecture}"; default: by the data')
+    parser.add_argument("--out", type=Path, help="the run's folder; default: "
+                        "runs/ and the data, the epochs and the seed")
+    return parser
+
+
+def _setup(options: argparse.Namespace) -> Setup:
+    usual = SETUPS[options.data]
+    epochs = usual.recipe.epochs if options.epochs is None else options.epochs
+    return Setup(options.architecture or usual.architecture,
+                 replace(usual.recipe, epochs=epochs, seed=options.seed))
+
+
+def _folder(options: argparse.Namespace) -> Path:
+    if options.out:
+        return options.out
+    setup = _setup(options)
+    name = f"{options.data}-{setup.recipe.epochs}epochs-seed{options.seed}"
+    if setup.architecture != SETUPS[options.data].architecture:
+        name += f"-{zlib.crc32(setup.architecture.encode()):08x}"
+    return Path("runs") / name
+
+
+def run(name: str, setup: Setup, folder: Path) -> int:
+    """Train, test once, write the folder; or go on with it; the exit status."""
+    log = _read_log(folder, name, setup)
+    if log:
+        print(f"Finished already: test accuracy {log['test_accuracy']:.1%}, in "
+              f"{folder}. Delete the folder or give another --out to train anew.")
+        return 0
+    dataset = data.load(name)
+    network = Network(setup.architecture, dataset.image_shape, len(dataset.classes),
+                      layers, seed=setup.recipe.seed)
+    _introduce(dataset, setup, network)
+    result = train(network, dataset, setup.recipe, checkpoint=folder / CHECKPOINT)
+    if result.best_epoch is not None:
+        network.save_weights(folder / WEIGHTS)
+    if not result.finished:
+        print("Run the same command again.")
+        return INTERRUPTED
+    _finish(dataset, setup, network, result, folder)
+    return 0
+
+
+def _read_log(folder: Path, name: str, setup: Setup) -> dict[str, Any] | None:
+    """The log of a finished run, None before; refuses that of another run."""
+    path = folder / LOG
+    if not path.exists():
+        return None
+    try:
+        log = json.loads(path.read_text(encoding="utf-8"))
+        differences = [key for key, value in _settings(name, setup).items()
+                       if log[key] != value]
+        _ = log["test_accuracy"]
+    except (ValueError, LookupError, TypeError):
+        raise TrainingError(f"{path} is no log of a run: give another --out, or "
+                            "delete it to train anew") from None
+    if differences:
+        raise TrainingError(
+            f"{folder} holds a run with another {' and '.join(differences)}: "
+            "give another --out, or delete it to train anew")
+    return log
+
+
+def _settings(name: str, setup: Setup) -> dict[str, Any]:
+    return {"data": name, "architecture": setup.architecture,
+            "recipe": asdict(setup.recipe)}
+
+
+def _introduce(dataset: data.Dataset, setup: Setup, network: Network) -> None:
+    recipe = setup.recipe
+    print(f"data          {dataset.about}\n"
+          f"              {len(dataset.train_labels):,} training images "
+          f"({recipe.held_out:,} of them held out), "
+          f"{len(dataset.test_labels):,} test images\n"
+          f"architecture  {setup.architecture}\n"
+          f"recipe        {recipe.epochs} epochs, batches of {recipe.batch_size}, "
+          f"learning rate {recipe.learning_rate} ({recipe.schedule}), "
+          f"momentum {recipe.momentum}\n"
+          f"seed          {recipe.seed}\n"
+          f"machine       {machine()}\n\n{network.summary()}\n", flush=True)
+
+
+def machine() -> str:
+    """The processor, and how many of its cores this process may use."""
+    cores = (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity")
+             else os.cpu_count())
+    return f"{_processor()}, {cores} cores"
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _finish(dataset: data.Dataset, setup: Setup, network: Network, result: Result,
+            folder: Path) -> None:
+    """Use the test images, once, and write what came out; the log comes last."""
+    predictions = network.predict(dataset.test_images)
+    right = int((predictions == dataset.test_labels).sum())
+    total = len(predictions)
+    title = f"{dataset.name}, {setup.architecture}"
+    last = result.history[-1]
+    plotting.save_svg(
+        plotting.training_curves(result.history, title), folder / "curves.svg",
+        f"Loss and accuracy by epoch on {title}. After {last['epoch']} epochs the "
+        f"loss is {last['loss']:.2f} and the training accuracy "
+        f"{last['train_accuracy']:.0%}.")
+    plotting.save_svg(
+        plotting.confusion_matrix(dataset.test_labels, predictions, dataset.classes),
+        folder / "confusion.svg",
+        f"Confusion matrix on {title}. {right:,} of {total:,} test images are right.")
+    log = {
+        **_settings(dataset.name, setup), "about": dataset.about,
+        "test_accuracy": right / total, "best_epoch": result.best_epoch,
+        "seconds": round(result.seconds, 1), "machine": machine(),
+        "versions": {"python": platform.python_version(), "numpy": np.__version__,
+                     "numba": numba.__version__},
+        "history": result.history}
+    storage.write_text(folder / LOG, json.dumps(log, indent=1) + "\n")
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+    minutes, seconds = divmod(round(result.seconds), 60)
+    print(f"test accuracy {right / total:.1%} ({right:,} of {total:,} images), trained "
+          f"in {minutes} min {seconds} s\nwritten       {folder}/: {WEIGHTS}, {LOG}, "
+          "curves.svg, confusion.svg")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
