@@ -69,7 +69,9 @@ def describe(value: Any) -> str:
 
 
 def _short(value: Any) -> str:
-    text = f"{value:.6g}" if isinstance(value, float) else repr(value)
+    text = repr(value)
+    if isinstance(value, float):
+        text = f"{value:.1f}" if value.is_integer() else f"{value:.6g}"
     return text if len(text) <= LONGEST else text[:LONGEST] + "..."
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import linecache
+import sysconfig
 import traceback
 import warnings
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from convlab.checks.public import PublicCase, PublicCheck, Refusal
 from convlab.checks.recognise import recognise
 
 HERE = Path(__file__).parent
+LIBRARIES = tuple({sysconfig.get_path(which) for which in ("stdlib", "purelib")})
 LONGEST = 300  # characters shown of an error's message or a warning
 
 
@@ -119,7 +121,7 @@ def _where(error: BaseException) -> str:
     """The line of the student's own code that an error came from."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__)
               if Path(frame.filename).parent != HERE
-              and "site-packages" not in frame.filename]
+              and not frame.filename.startswith(LIBRARIES)]
     if not frames:
         return ""
     last = frames[-1]
