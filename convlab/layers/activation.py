@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from convlab.layers import inputs
-from convlab.layers.compiled import compiled, share
+from convlab.layers.compiled import compiled
+from convlab.layers.threads import share
 
 
 def relu_forward(x: np.ndarray) -> np.ndarray:
@@ -29,13 +30,19 @@ def relu_backward(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
     return dx
 
 
+# Indices that count from 0 can't be negative, which numba would have to check
+# for: without these slices the loops would not be vectorised.
+
+
 @compiled
 def _relu(begin, end, x, y):
-    for at in range(begin, end):
+    x, y = x[begin:end], y[begin:end]
+    for at in range(x.size):
         y[at] = 0 if x[at] <= 0 else x[at]
 
 
 @compiled
 def _relu_gradient(begin, end, dy, x, dx):
-    for at in range(begin, end):
+    dy, x, dx = dy[begin:end], x[begin:end], dx[begin:end]
+    for at in range(x.size):
         dx[at] = 0 if x[at] <= 0 else dy[at]

@@ -18,9 +18,10 @@ from typing import NamedTuple
 import numpy as np
 
 from convlab.layers import inputs
-from convlab.layers.compiled import compiled, share
+from convlab.layers.compiled import compiled
+from convlab.layers.threads import share
 
-TILE_BYTES = 1 << 21  # of the im2col matrix: it is read back from the cache
+TILE_BYTES = 1 << 20  # of the im2col matrix: it is read back from a core's cache
 
 
 class Slide(NamedTuple):
@@ -43,13 +44,9 @@ def conv2d_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray,
     for sizes that do not fit, TypeError for dtypes.
     """
     x, w, slide = _prepare(x, w, stride, pad)
-    k = len(w)
-    b = inputs.bias(b, k, x, "filters")
-    y = np.empty((len(x), slide.h_out, slide.w_out, k), x.dtype)
-    y_rows, w_rows = y.reshape(-1, k), w.reshape(k, -1)
-    for tile, chunks in _tiles(x, slide):
-        np.dot(chunks, w_rows.T, out=y_rows[tile])
-        y_rows[tile] += b
+    b = inputs.bias(b, len(w), x, "filters")
+    y = np.empty((len(x), slide.h_out, slide.w_out, len(w)), x.dtype)
+    share(_forward, len(x), y.size, x, w, b, y, slide)
     return y
 
 
@@ -59,17 +56,14 @@ def conv2d_backward(dy: np.ndarray, x: np.ndarray, w: np.ndarray,
     """dx, dw, db of a convolution, from the gradient dy (N, H', W', K).
 
     x, w, stride and pad are those of the forward pass; the gradients have the
-    shapes and dtype of x, w and b. Raises as conv2d_forward does.
+    shapes and dtype of x, w and b. Raises as conv2d_forward does. The last
+    digits of dw and db depend on how many threads add them up.
     """
     x, w, slide = _prepare(x, w, stride, pad)
-    k = len(w)
-    dy = inputs.gradient(dy, (len(x), slide.h_out, slide.w_out, k), like=x)
-    dx, dw_rows = np.zeros_like(x), np.zeros((k, w[0].size), x.dtype)
-    dy_rows, w_rows = dy.reshape(-1, k), w.reshape(k, -1)
-    for tile, chunks in _tiles(x, slide):
-        dw_rows += dy_rows[tile].T @ chunks
-        _add_chunks(dy_rows[tile] @ w_rows, dx, tile.start, slide)
-    return dx, dw_rows.reshape(w.shape), dy_rows.sum(axis=0)
+    dy = inputs.gradient(dy, (len(x), slide.h_out, slide.w_out, len(w)), like=x)
+    dx = np.zeros_like(x)
+    parts = share(_backward, len(x), dy.size, dy, x, w, dx, slide)
+    return dx, sum(dw for dw, _ in parts), sum(db for _, db in parts)
 
 
 def _prepare(x: object, w: object, stride: int, pad: int
@@ -81,6 +75,27 @@ def _prepare(x: object, w: object, stride: int, pad: int
     return x, w, Slide(f_h, f_w, int(stride), int(pad), h_out, w_out)
 
 
+def _forward(first: int, last: int, x: np.ndarray, w: np.ndarray, b: np.ndarray,
+             y: np.ndarray, slide: Slide) -> None:
+    """Fill y for images first <= n < last."""
+    w_rows, y_rows = w.reshape(len(w), -1), y[first:last].reshape(-1, len(w))
+    for tile, chunks in _tiles(x[first:last], slide):
+        np.dot(chunks, w_rows.T, out=y_rows[tile])
+        y_rows[tile] += b
+
+
+def _backward(first: int, last: int, dy: np.ndarray, x: np.ndarray, w: np.ndarray,
+              dx: np.ndarray, slide: Slide) -> tuple[np.ndarray, np.ndarray]:
+    """Fill dx for images first <= n < last; return what they add to dw and db."""
+    w_rows, dy_rows = w.reshape(len(w), -1), dy[first:last].reshape(-1, len(w))
+    dw_rows = np.zeros_like(w_rows)
+    for tile, chunks in _tiles(x[first:last], slide):
+        dw_rows += dy_rows[tile].T @ chunks
+        _add_chunks(dy_rows[tile] @ w_rows, dx[first:last],
+                    tile.start // slide.w_out, slide)
+    return dw_rows.reshape(w.shape), dy_rows.sum(axis=0)
+
+
 def _tiles(x: np.ndarray, slide: Slide) -> Iterator[tuple[slice, np.ndarray]]:
     """The chunks under the filter, a tile at a time.
 
@@ -89,49 +104,33 @@ def _tiles(x: np.ndarray, slide: Slide) -> Iterator[tuple[slice, np.ndarray]]:
     tile is written over this one.
     """
     n, _, _, c = x.shape
-    rows, row = n * slide.h_out, slide.f_h * slide.f_w * c
+    rows, chunk = n * slide.h_out, slide.f_h * slide.f_w * c
     if slide[:4] == (1, 1, 1, 0):  # each pixel is its own chunk (slide 55)
         yield slice(0, rows * slide.w_out), x.reshape(-1, c)
         return
-    rows_a_tile = min(rows, 1 + TILE_BYTES // (slide.w_out * row * x.itemsize))
-    buffer = np.empty((rows_a_tile * slide.w_out, row), x.dtype)
+    rows_a_tile = min(rows, 1 + TILE_BYTES // (slide.w_out * chunk * x.itemsize))
+    buffer = np.empty((rows_a_tile * slide.w_out, chunk), x.dtype)
     for first in range(0, rows, rows_a_tile):
-        count = min(rows_a_tile, rows - first)
-        chunks = buffer[:count * slide.w_out]
-        share(_copy_chunks, count, chunks.size, x, chunks, first, slide)
-        start = first * slide.w_out
-        yield slice(start, start + len(chunks)), chunks
+        which = slice(first * slide.w_out,
+                      min(first + rows_a_tile, rows) * slide.w_out)
+        chunks = buffer[:which.stop - which.start]
+        _copy_chunks(x, chunks, first, slide)
+        yield which, chunks
 
 
-def _add_chunks(chunks: np.ndarray, dx: np.ndarray, start: int, slide: Slide
-                ) -> None:
-    """Add each chunk's gradient to the pixels that it came from (col2im)."""
-    _, h, _, c = dx.shape
-    if slide[:4] == (1, 1, 1, 0):
-        dx.reshape(-1, c)[start:start + len(chunks)] = chunks
-        return
-    first = start // slide.w_out
-    last = first + len(chunks) // slide.w_out
-    # The rows of dx that these output rows reach, counted through the batch.
-    top = (first // slide.h_out * h
-           + max(0, first % slide.h_out * slide.stride - slide.pad))
-    n, p = divmod(last - 1, slide.h_out)
-    bottom = n * h + min(h, p * slide.stride - slide.pad + slide.f_h)
-    share(_gather_rows, bottom - top, chunks.size,
-          chunks, dx, top, first, last, slide)
+# The kernels see all output rows as one list, through the batch: row is row
+# p = row % h_out of image row // h_out. What is under one row of the filter is
+# one run of memory, Fw*C numbers, of which start <= t < stop lie inside the
+# image and the rest in the padding.
 
 
 @compiled
-def _copy_chunks(begin, end, x, chunks, first, slide):
-    """Write the chunks of output rows first + begin <= row < first + end.
-
-    What is under one row of the filter is one run of memory, Fw*C long; of
-    it, start <= t < stop lies inside the image and the rest is padding.
-    """
+def _copy_chunks(x, chunks, first, slide):
+    """im2col: write the chunks of the output rows from `first` on."""
     n, h, w, c = x.shape
     f_h, f_w, stride, pad, h_out, w_out = slide
     lines, run = x.reshape(n * h, w * c), f_w * c
-    for row in range(begin, end):
+    for row in range(len(chunks) // w_out):
         image, p = divmod(first + row, h_out)
         for q in range(w_out):
             left = (q * stride - pad) * c
@@ -152,25 +151,21 @@ def _copy_chunks(begin, end, x, chunks, first, slide):
 
 
 @compiled
-def _gather_rows(begin, end, chunks, dx, top, first, last, slide):
-    """Add to rows top + begin <= row < top + end of dx (rows of all images)
-    what the chunks of output rows first <= row < last hold for them."""
+def _add_chunks(chunks, dx, first, slide):
+    """col2im: add the chunks' gradients to the pixels that they came from."""
     n, h, w, c = dx.shape
     f_h, f_w, stride, pad, h_out, w_out = slide
     lines, run = dx.reshape(n * h, w * c), f_w * c
-    for row in range(top + begin, top + end):
-        image, y = divmod(row, h)
-        for i in range(f_h):
-            p, rest = divmod(y + pad - i, stride)
-            source = image * h_out + p
-            if rest or p < 0 or p >= h_out or source < first or source >= last:
-                continue
-            for q in range(w_out):
-                left = (q * stride - pad) * c
-                start, stop = max(0, -left), min(run, w * c - left)
-                if start >= stop:
+    for row in range(len(chunks) // w_out):
+        image, p = divmod(first + row, h_out)
+        for q in range(w_out):
+            left = (q * stride - pad) * c
+            start, stop = max(0, -left), min(run, w * c - left)
+            for i in range(f_h):
+                y = p * stride - pad + i
+                if y < 0 or y >= h or start >= stop:
                     continue
-                chunk = chunks[(source - first) * w_out + q, i * run + start:]
-                pixels = lines[row, left + start:left + stop]
+                chunk = chunks[row * w_out + q, i * run + start:i * run + stop]
+                pixels = lines[image * h + y, left + start:left + stop]
                 for t in range(stop - start):
                     pixels[t] += chunk[t]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from convlab.layers import inputs
+from convlab.layers.threads import share
 
 
 def dense_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -17,19 +18,38 @@ def dense_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray) -> np.ndarray:
     ValueError for sizes that do not fit, TypeError for dtypes.
     """
     x, w = _prepare(x, w)
-    y = x @ w.T
-    y += inputs.bias(b, len(w), x, "units")
+    b = inputs.bias(b, len(w), x, "units")
+    y = np.empty((len(x), len(w)), x.dtype)
+    share(_forward, len(x), x.size, x, w, b, y)
     return y
 
 
 def dense_backward(dy: np.ndarray, x: np.ndarray, w: np.ndarray
                    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """dx (N, D), dw (K, D), db (K,) from the gradient dy (N, K)."""
+    """dx (N, D), dw (K, D), db (K,) from the gradient dy (N, K).
+
+    The last digits of dw depend on how many threads add it up.
+    """
     x, w = _prepare(x, w)
     dy = inputs.gradient(dy, (len(x), len(w)), like=x)
-    return dy @ w, dy.T @ x, dy.sum(axis=0)
+    dx = np.empty_like(x)
+    dw = sum(share(_backward, len(x), x.size, dy, x, w, dx))
+    return dx, dw, dy.sum(axis=0)
 
 
 def _prepare(x: object, w: object) -> tuple[np.ndarray, np.ndarray]:
     x = inputs.array(x, "x", "N", "D")
     return x, inputs.weights(w, x)
+
+
+def _forward(first: int, last: int, x: np.ndarray, w: np.ndarray, b: np.ndarray,
+             y: np.ndarray) -> None:
+    np.dot(x[first:last], w.T, out=y[first:last])
+    y[first:last] += b
+
+
+def _backward(first: int, last: int, dy: np.ndarray, x: np.ndarray, w: np.ndarray,
+              dx: np.ndarray) -> np.ndarray:
+    """Fill dx for rows first <= n < last; return what they add to dw."""
+    np.dot(dy[first:last], w, out=dx[first:last])
+    return dy[first:last].T @ x[first:last]

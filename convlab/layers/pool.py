@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from convlab.layers import inputs
-from convlab.layers.compiled import compiled, share
+from convlab.layers.compiled import compiled
+from convlab.layers.threads import share
 
 
 def maxpool_forward(x: np.ndarray, size: int = 2, stride: int = 2

@@ -1,0 +1,96 @@
+"""How a layer's work is shared among the cores.
+
+The batch is cut into as many parts as there are threads, and each thread does
+all of the work on its part: nobody waits for anybody before the end. These are
+Python threads, which run side by side because kernels and matrix products
+release the GIL. Unlike the threads of numba's parallel loops they may be used
+from several threads at once and after a fork.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from functools import cache
+from itertools import pairwise
+from threading import Lock
+from typing import Any
+
+import numba
+from threadpoolctl import LibController, ThreadpoolController
+
+# Below this many numbers, handing work to another thread takes longer than
+# doing it.
+WORTH_SHARING = 1 << 15
+
+
+def share(work: Callable, items: int, size: int, *args: Any) -> list[Any]:
+    """What work(first, last, *args) returns for each part of all the items.
+
+    `size` is how many numbers are touched in all: a small job stays in one
+    part, in the calling thread. NUMBA_NUM_THREADS, which numba reads as it
+    starts, sets how many threads there are.
+    """
+    parts = min(numba.config.NUMBA_NUM_THREADS, items)
+    if parts <= 1 or size < WORTH_SHARING:
+        return [work(0, items, *args)]
+    ends = [items * part // parts for part in range(parts + 1)]
+    with _one_blas_thread:
+        helpers = [_pool().submit(work, first, last, *args)
+                   for first, last in pairwise(ends[1:])]
+        try:
+            results = [work(ends[0], ends[1], *args)]
+        finally:  # nothing is left at work on the arrays after an error
+            wait(helpers)
+        return results + [helper.result() for helper in helpers]
+
+
+class _OneBlasThread:
+    """While anyone is inside, BLAS starts no threads of its own.
+
+    Each of our threads multiplies its own matrices; with BLAS's threads on
+    top, there would be more of them than cores, each waiting for the others.
+    """
+
+    def __init__(self) -> None:
+        self.lock, self.inside, self.before = Lock(), 0, []
+
+    def __enter__(self) -> None:
+        with self.lock:
+            if self.inside == 0:
+                self.before = [(blas, blas.num_threads) for blas in _blas()]
+                for blas, _ in self.before:
+                    blas.set_num_threads(1)
+            self.inside += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self.lock:
+            self.inside -= 1
+            if self.inside == 0:
+                for blas, threads in self.before:
+                    blas.set_num_threads(threads)
+
+
+_one_blas_thread = _OneBlasThread()
+
+
+@cache
+def _blas() -> list[LibController]:
+    return ThreadpoolController().select(user_api="blas").lib_controllers
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(
+        numba.config.NUMBA_NUM_THREADS, thread_name_prefix="convlab")
+
+
+def _start_anew() -> None:
+    """In a forked child, where the parent's threads do not live on."""
+    _pool.cache_clear()
+    _one_blas_thread.__init__()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_anew)
