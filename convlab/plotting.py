@@ -43,8 +43,8 @@ MARKERS = ("o", "s", "^", "D")
 # Negative blue, zero light, positive orange: blue-orange reads in all common
 # kinds of colour blindness.
 SIGNED = LinearSegmentedColormap.from_list(
-    "signed", ["#14508c", "#3b82c4", "#f2f2f2", "#d9641a", "#8a3a06"])
-SIGNED.set_bad(WRONG)
+    "signed", ["#14508c", "#3b82c4", "#f2f2f2", "#d9641a", "#8a3a06"],
+).with_extremes(bad=WRONG)
 POSITIVE = mpl.colormaps["viridis"].with_extremes(bad=WRONG)
 
 WIDTH = 7.0  # inches, at 96 pixels each about a text column
@@ -222,7 +222,7 @@ def training_curves(history: Sequence[Mapping[str, Any]], title: str = "") -> Fi
     right.legend(loc="lower right")
     for ax in (left, right):
         ax.set_xlim(epochs[0] - 0.5, epochs[-1] + 0.5)
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         ax.grid(color=INK, alpha=0.25, linewidth=0.6)
     return figure
 
@@ -297,18 +297,20 @@ def difference(
         off = other - one
     return _side_by_side(
         [("expected" + _indexing(place), one), ("got" + _indexing(place), other),
-         ("got - expected", off)],
+         (f"got - expected, up to {_reach(off):.3g}", off)],
         title, _map(where, place).astype(bool))
 
 
 def _plain(array: np.ndarray) -> np.ndarray:
-    """As float64, with no axis of size 0 and at most four axes."""
+    """As float64, of at most four axes, finite numbers cut off at 1e100."""
     array = np.asarray(array)
     if array.dtype.kind not in "biuf" or array.ndim > 4 or not array.size:
         raise ValueError(
             "a difference is drawn of real numbers in one to four axes, got "
             f"{array.dtype} of shape {array.shape}")
-    return array.astype(np.float64)
+    array = array.astype(np.float64)
+    # matplotlib's own arithmetic overflows near the largest float64.
+    return np.where(np.isfinite(array), np.clip(array, -1e100, 1e100), array)
 
 
 def _first_wrong_map(where: np.ndarray) -> tuple:
@@ -331,8 +333,8 @@ def _map(array: np.ndarray, place: tuple | None = None) -> np.ndarray:
 
 def _indexing(place: tuple) -> str:
     """(0, :, :, 2) as it is written in Python."""
-    return place and "[" + ", ".join(
-        ":" if isinstance(at, slice) else str(at) for at in place) + "]" or ""
+    at = [":" if isinstance(one, slice) else str(one) for one in place]
+    return f"[{', '.join(at)}]" if at else ""
 
 
 def _side_by_side(
