@@ -1,14 +1,41 @@
-"""Run a submission in the sandbox and judge its answers outside it."""
+"""Run a submission in the sandbox and judge its answers outside it.
+
+The student's process is asked for values and nothing else. What is right is
+decided here, from inputs, oracles and misconceptions that are never there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import hashlib
+import platform
+import time
+import traceback
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autograder.questions import Question
-from autograder.sandbox import Limits
-from autograder.verdict import Judgement
+import numpy as np
+
+from autograder import speed, wire
+from autograder import verdict as status
+from autograder.comparison import (
+    Answer,
+    NoAnswer,
+    Raised,
+    Returned,
+    answer_of,
+    judge_answers,
+)
+from autograder.kernel import KernelLost, KernelStartFailed, Reply
+from autograder.questions import Case, Question
+from autograder.sandbox import Limits, Sandbox
+from autograder.session import Exhausted, Session, cells_to_run
+from autograder.verdict import Judgement, Verdict
+
+CAPSTONE = "ps7_cifar10"  # its release has the reference layers, as a fallback
+# Lost so, a process may have been spoilt by an earlier question's call.
+SPOILT = (status.CRASH, status.MEMORY, status.PROCESSES)
 
 
 def judge(
@@ -27,6 +54,185 @@ def judge(
     lie in the notebook's working directory. `sandbox` is "bwrap" or "limits".
     The judgement has a verdict for every question, and the outputs of every
     code cell that ran; graded test cells are not run, and have none.
-    Raises SandboxUnavailable where no sandbox can be made.
+    Raises SandboxUnavailable where no sandbox can be made, KernelStartFailed
+    where Python does not start in it: neither is the student's doing.
     """
-    raise NotImplementedError
+    began = time.monotonic()
+    walls = Sandbox(sandbox, limits, layers=assignment == CAPSTONE)
+    session = Session(cells_to_run(notebook), walls, folder)
+    asked = questions.values() if isinstance(questions, Mapping) else questions
+    try:
+        _run_cells(session)
+        verdicts = {one.name: _verdict(session, one, seed) for one in asked}
+    finally:
+        session.close()
+    return Judgement(
+        seed=seed, verdicts=verdicts, outputs=dict(sorted(session.outputs.items())),
+        incidents=tuple(session.incidents), seconds=time.monotonic() - began,
+        timings=session.timings, sandbox=sandbox,
+        versions={"python": platform.python_version(), **session.versions})
+
+
+def generator(seed: int, question: str) -> np.random.Generator:
+    """The random numbers of a question: the same whatever else is judged."""
+    name = hashlib.sha256(question.encode()).digest()[:8]
+    return np.random.default_rng([seed, int.from_bytes(name)])
+
+
+@dataclass(frozen=True)
+class Found:
+    """What judging a question came to, before it is a verdict."""
+
+    status: str
+    explanation: str
+    misconception: str | None = None
+
+
+class Missing(Exception):
+    """The notebook does not define the function."""
+
+
+def _run_cells(session: Session) -> None:
+    try:
+        session.kernel()
+    except Exhausted as error:
+        session.incident(status.UNJUDGED, "the notebook", str(error))
+
+
+def _verdict(session: Session, question: Question, seed: int) -> Verdict:
+    began = time.monotonic()
+    found = _judge(session, question, seed)
+    points = question.points if found.status == status.RIGHT else 0
+    return Verdict(
+        question.name, points, question.points, found.status,
+        f"Checked: {question.checked}\n{found.explanation}", found.misconception,
+        round(time.monotonic() - began, 3))
+
+
+def _judge(session: Session, question: Question, seed: int) -> Found:
+    unused = session.unused
+    try:
+        found = _attempt(session, question, seed)
+        if found.status in SPOILT and not unused:
+            found = _attempt(session, question, seed)
+    except Exhausted as error:
+        session.incident(status.UNJUDGED, question.name, str(error))
+        return Found(status.UNJUDGED, f"Not judged, so no points: {error}")
+    except KernelStartFailed:
+        raise
+    except Exception:
+        session.incident(status.FAULT, question.name, traceback.format_exc())
+        return Found(status.FAULT, "The grader itself failed here. This is not your "
+                     "mistake; your instructor sees it in the report.")
+    if found.status in (*SPOILT, status.TIMEOUT):
+        session.incident(found.status, question.name, found.explanation)
+    return found
+
+
+def _attempt(session: Session, question: Question, seed: int) -> Found:
+    """Judge a question once; a process that is lost ends the attempt."""
+    random = generator(seed, question.name)
+    cases = list(question.cases(random))
+    answers: list[Answer] = []
+    lines: list[str] = []  # of the student's code, where it raised
+    lost = None
+    try:
+        for case in cases:
+            reply = _call(session, question, case)
+            answers.append(_answer(reply))
+            lines += [reply.line] if reply.line else []
+            if _unwritten(answers[-1]):
+                break
+        found = _compare(question, cases, answers, lines)
+        if found.status == status.RIGHT and question.speed:
+            return _judge_speed(session, question, random, found)
+        return found
+    except Missing:
+        return Found(status.MISSING, _why_missing(session, question.function))
+    except KernelLost as error:
+        lost = error
+    timed = len(answers) == len(cases)
+    about = "the large input" if timed else cases[len(answers)].about
+    return Found(lost.status, f"{lost.message} This was with {about}.")
+
+
+def _call(session: Session, question: Question, case: Case) -> Reply:
+    reply = session.call(question.function, case.args, case.kwargs, question.seconds)
+    if reply.kind == "missing":
+        raise Missing
+    return reply
+
+
+def _answer(reply: Reply) -> Answer:
+    if reply.kind == "raised":
+        return Raised(reply.types, reply.message)
+    if kind := _opaque(reply.value):
+        return NoAnswer(f"It returned a value of type {kind}: that is not an array, a "
+                        "number, or a tuple of these.")
+    return Returned(reply.value)
+
+
+def _opaque(value: Any) -> str | None:
+    """The type of what is not plain data in a value, if anything is not."""
+    if isinstance(value, wire.Opaque):
+        return value.kind
+    if isinstance(value, (tuple, list)):
+        return next(filter(None, map(_opaque, value)), None)
+    return None
+
+
+def _unwritten(answer: Answer) -> bool:
+    return isinstance(answer, Raised) and "NotImplementedError" in answer.types
+
+
+def _compare(question: Question, cases: Sequence[Case], answers: Sequence[Answer],
+             lines: Sequence[str]) -> Found:
+    try:
+        found = judge_answers(question, cases, answers)
+    except Exception:
+        # Odd values are the student's; if the oracle's own fail too, it is us.
+        own = [answer_of(question.oracle, case) for case in cases]
+        judge_answers(question, cases, own)
+        return Found(status.ERROR, "What it returned cannot be compared with what is "
+                                   "expected.")
+    if found.right:
+        return Found(status.RIGHT, found.explanation)
+    if any(map(_unwritten, answers)):
+        return Found(status.UNWRITTEN, "It is not written yet: it raised "
+                                       "NotImplementedError.")
+    raised = all(isinstance(one, Raised) for one in answers)
+    said = found.explanation
+    if lines:
+        said += f"\nThe line that raised: {lines[0]}"
+    return Found(status.ERROR if raised else status.WRONG, said, found.misconception)
+
+
+def _judge_speed(session: Session, question: Question, random: np.random.Generator,
+                 right: Found) -> Found:
+    def call(case: Case) -> tuple[Answer, float]:
+        reply = _call(session, question, case)
+        return _answer(reply), reply.seconds
+
+    timing = speed.measure(question.speed, random, call, session.frozen)
+    if not timing.fast:
+        return Found(status.SLOW, f"{right.explanation}\nBut it is not fast enough. "
+                                  f"{timing.explanation}")
+    found = _compare(question, [timing.case], [timing.answer], [])
+    if found.status != status.RIGHT:
+        return Found(found.status, "Right on the small inputs, not on the large one "
+                     f"whose time is taken.\n{found.explanation}", found.misconception)
+    return Found(status.RIGHT, f"{right.explanation}\n{timing.explanation}")
+
+
+def _why_missing(session: Session, function: str) -> str:
+    said = f"There is no function `{function}` once your notebook has run."
+    for cell in session.cells:
+        if f"def {function}(" not in cell.source:
+            continue
+        if lost := session.lost.get(cell.index):
+            return f"{said} Its cell ({cell.name}) was left out: {lost.message}"
+        for output in session.outputs.get(cell.index, ()):
+            if output["output_type"] == "error":
+                return (f"{said} Its cell ({cell.name}) stopped with "
+                        f"{output['ename']}: {output['evalue'][:200]}")
+    return f"{said} Keep its name as it was handed out."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 import select
@@ -47,6 +48,7 @@ class CellRun:
     outputs: list[dict[str, Any]]
     ok: bool  # it did not raise
     cut: bool  # it showed more than is kept
+    size: int  # of the outputs, about, in bytes
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,11 @@ class Kernel:
         """Whether the process has said nothing but answers so far."""
         return self._alive and not select.select([self._channel], [], [], 0)[0]
 
+    def check_in_step(self) -> None:
+        """Raises KernelLost where something has been said that was not asked for."""
+        if not self.in_step:
+            raise self._nonsense()
+
     def put(self, name: str, content: bytes) -> None:
         """Write a file into the process's working directory."""
         path = PurePosixPath(name)
@@ -123,15 +130,20 @@ class Kernel:
             self._ask({"do": "put", "name": name}, [content[at:at + PART]],
                       self.limits.start_seconds)
 
-    def run_cell(self, source: str, seconds: float | None = None) -> CellRun:
-        """Run a cell; raises KernelLost where it does not come back in time."""
-        cap = self.limits.output_bytes
+    def run_cell(self, source: str, seconds: float | None = None,
+                 cap: int | None = None) -> CellRun:
+        """Run a cell, keeping `cap` bytes of what it shows.
+
+        Raises KernelLost where it does not come back in time, or in one piece.
+        """
+        cap = self.limits.output_bytes if cap is None else cap
         reply, _ = self._ask({"do": "run", "source": source, "cap": cap}, (),
                              seconds or self.limits.cell_seconds, text_cap=6 * cap)
+        self.check_in_step()
         try:
             outputs = [_checked_output(one) for one in reply["outputs"][:OUTPUTS]]
             cut = bool(reply["cut"]) or len(reply["outputs"]) > OUTPUTS
-            return CellRun(outputs, bool(reply["ok"]), cut)
+            return CellRun(outputs, bool(reply["ok"]), cut, len(json.dumps(outputs)))
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise self._nonsense() from error
 
@@ -179,8 +191,7 @@ class Kernel:
              text_cap: int = 0, data_cap: int = 0) -> tuple[dict[str, Any], bytearray]:
         if not self._alive:
             raise KernelLost("crash", "The Python process had ended before.")
-        if not self.in_step:
-            raise self._nonsense()
+        self.check_in_step()
         deadline = time.monotonic() + seconds
         request["id"] = secrets.token_hex(8)
         try:

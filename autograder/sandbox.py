@@ -35,6 +35,8 @@ HOME, COURSE, GRADER = "/home/student", "/course", "/grader"
 SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin")
 ETC = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "localtime",
        "fonts")
+PROC = ("sys", "irq", "bus", "fs", "acpi", "scsi", "pressure",
+        "sysrq-trigger")
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Limits:
     file_bytes: int = 256 * MiB  # of one file
     scratch_bytes: int = 512 * MiB  # of all its files: half of it at home
     output_bytes: int = 2 * MiB  # printed or drawn by one cell
+    notebook_output_bytes: int = 16 * MiB  # by all cells together
     reply_bytes: int = 64 * MiB  # of what one call returns
     start_seconds: float = 60.0  # to start Python and its libraries
     cell_seconds: float = 60.0
@@ -210,7 +213,12 @@ def view(package: Path | None = None) -> list[str]:
             args += ["--tmpfs", str(path)]
     for name in ETC:
         args += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
-    return [*args, "--proc", "/proc", "--dev", "/dev"]
+    args += ["--proc", "/proc", "--dev", "/dev"]
+    # Started by root, a process without any privilege still owns root's files:
+    # the kernel's settings could be written, and through them the machine taken.
+    for name in PROC:
+        args += ["--ro-bind-try", f"/proc/{name}", f"/proc/{name}"]
+    return args
 
 
 def _show(path: Path) -> list[str]:

@@ -183,7 +183,8 @@ def make_shell(outputs: Outputs) -> Any:
     config.HistoryManager.enabled = False
     config.InteractiveShell.colors = "nocolor"
     shell = Shell.instance(config=config)
-    shell.run_line_magic("matplotlib", "inline")
+    if "matplotlib" in sys.modules:
+        shell.run_line_magic("matplotlib", "inline")
     return shell
 
 

@@ -25,7 +25,8 @@ MAGIC = b"CNV1"
 HEADER = struct.Struct(">4sIQ")
 DEPTH = 4  # tuples in tuples
 ITEMS = 10_000  # values in one message
-LETTERS = 100_000  # characters of a text value, digits of an int
+LETTERS = 100_000  # characters of a text value
+BITS = 4096  # of an int
 DTYPE = re.compile(r"[<|][biufc]\d{1,2}\Z")
 
 
@@ -115,8 +116,8 @@ class Encoder:
 def _plain(value: Any, kind: type) -> dict[str, Any]:
     if value is None or kind in (bool, float):
         return {"plain": value}
-    if kind is int and value.bit_length() < LETTERS:
-        return {"int": hex(value)}  # decimal digits are limited by Python
+    if kind is int and value.bit_length() <= BITS:
+        return {"int": hex(value)}
     if kind is str and len(value) <= LETTERS:
         return {"plain": value}
     if kind is complex:
@@ -176,7 +177,7 @@ class _Decoder:
         if "plain" in tree:
             return _checked(tree["plain"], (type(None), bool, float, str))
         if "int" in tree:
-            return int(_checked(tree["int"], (str,)), 16)
+            return int(_checked(tree["int"], (str,), BITS // 4 + 8), 16)
         if "complex" in tree:
             real, imag = tree["complex"]
             return complex(_checked(real, (float,)), _checked(imag, (float,)))
@@ -191,7 +192,7 @@ class _Decoder:
         if "strides" in tree and self.layouts:
             strides = tuple(map(int, tree["strides"]))
             array = np.ndarray(shape, dtype, np.array(raw), tree["first"], strides)
-        elif math.prod(shape) * dtype.itemsize != length:
+        elif len(shape) > 32 or math.prod(shape) * dtype.itemsize != length:
             raise ProtocolError("an array's shape does not fit its data")
         else:
             array = np.empty(shape, dtype)
@@ -213,7 +214,7 @@ def _natural(number: Any) -> int:
     return number
 
 
-def _checked(value: Any, kinds: tuple[type, ...]) -> Any:
-    if type(value) not in kinds or (type(value) is str and len(value) > LETTERS):
+def _checked(value: Any, kinds: tuple[type, ...], longest: int = LETTERS) -> Any:
+    if type(value) not in kinds or (type(value) is str and len(value) > longest):
         raise ProtocolError("a malformed value")
     return value

