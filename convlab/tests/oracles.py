@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
@@ -21,18 +19,3 @@ def conv2d(x: np.ndarray, w: np.ndarray, b: np.ndarray, stride: int = 1,
     """A convolution layer's output in float64, by einsum over all windows."""
     seen = windows(x.astype(np.float64), *w.shape[1:3], stride, pad)
     return np.einsum("npqcij,kijc->npqk", seen, w.astype(np.float64)) + b
-
-
-def numerical_gradient(f: Callable[[np.ndarray], np.ndarray], x: np.ndarray,
-                       dy: np.ndarray, step: float = 1e-5) -> np.ndarray:
-    """The gradient of sum(dy * f(x)) by central differences; x is float64."""
-    x, gradient = x.copy(), np.zeros_like(x)
-    for index in np.ndindex(x.shape):
-        here = x[index]
-        x[index] = here + step
-        above = f(x)
-        x[index] = here - step
-        below = f(x)
-        x[index] = here
-        gradient[index] = np.sum(dy * (above - below)) / (2 * step)
-    return gradient

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax, softmax
 
+from convlab.gradcheck import check_gradients
 from convlab.layers import (
     dense_backward,
     dense_forward,
@@ -15,13 +16,20 @@ from convlab.layers import (
     relu_forward,
     softmax_cross_entropy,
 )
-from convlab.tests.oracles import numerical_gradient
 
 
 def test_relu_by_hand():
     x = np.array([[-2.0, -0.0, 0.0, 3.0]])
     assert relu_forward(x).tolist() == [[0, 0, 0, 3]]
     assert relu_backward(np.array([[5.0, 6.0, 7.0, 8.0]]), x).tolist() == [[0, 0, 0, 8]]
+
+
+def test_relu_backward_is_the_numerical_gradient_away_from_the_kink():
+    x = np.random.default_rng(8).permutation(np.arange(-5.5, 6)).reshape(3, 4)
+    dy = np.random.default_rng(9).standard_normal(x.shape)
+    report = check_gradients(lambda x: np.sum(dy * relu_forward(x)),
+                             {"x": x}, {"x": relu_backward(dy, x)})
+    assert report, report
 
 
 def test_relu_lets_a_nan_show():
@@ -66,11 +74,11 @@ def test_dense_backward_is_the_numerical_gradient_for_any_layout():
     rng = np.random.default_rng(2)
     x, w, b = rng.standard_normal((5, 3)).T, rng.standard_normal((5, 4)).T, np.ones(4)
     dy = rng.standard_normal((4, 3)).T
-    dx, dw, db = dense_backward(dy, x, w)
-    for ours, f, at in ((dx, lambda x: dense_forward(x, w, b), x),
-                        (dw, lambda w: dense_forward(x, w, b), w),
-                        (db, lambda b: dense_forward(x, w, b), b)):
-        np.testing.assert_allclose(ours, numerical_gradient(f, at, dy), atol=1e-8)
+    report = check_gradients(
+        lambda x, w, b: np.sum(dy * (x @ w.T + b)),
+        {"x": x, "w": w, "b": b},
+        dict(zip("xwb", dense_backward(dy, x, w), strict=True)))
+    assert report, report
 
 
 def test_loss_by_hand():
@@ -103,9 +111,10 @@ def test_dscores_is_the_numerical_gradient():
     rng = np.random.default_rng(4)
     scores, labels = rng.standard_normal((4, 5)), np.array([0, 4, 2, 2])
     _, dscores = softmax_cross_entropy(scores, labels)
-    numerical = numerical_gradient(
-        lambda scores: softmax_cross_entropy(scores, labels)[0], scores, np.ones(()))
-    np.testing.assert_allclose(dscores, numerical, atol=1e-9)
+    report = check_gradients(
+        lambda scores: softmax_cross_entropy(scores, labels)[0],
+        {"scores": scores}, {"scores": dscores})
+    assert report, report
 
 
 def test_a_network_that_knows_nothing_loses_log_of_the_number_of_classes():
