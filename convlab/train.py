@@ -140,7 +140,7 @@ def machine() -> str:
     """The processor, and how many of its cores this process may use."""
     cores = (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity")
              else os.cpu_count())
-    return f"{_processor()}, {cores} cores"
+    return f"{_processor()}, {cores} core" + "s" * (cores != 1)
 
 
 def _processor() -> str:

@@ -1,5 +1,5 @@
-import plain_layers
 import numpy as np
+import plain_layers
 import pytest
 
 from convlab import storage

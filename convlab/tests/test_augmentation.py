@@ -1,0 +1,38 @@
+import numpy as np
+import pytest
+
+from convlab import augmentation
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+IMAGES = np.random.default_rng(1).integers(0, 256, (400, 5, 4, 3), np.uint8)
+
+
+def test_flip_mirrors_about_half(rng):
+    flipped = augmentation.flip(IMAGES, rng)
+    mirrored = (flipped == IMAGES[:, :, ::-1]).all(axis=(1, 2, 3))
+    kept = (flipped == IMAGES).all(axis=(1, 2, 3))
+    assert (mirrored ^ kept).all()
+    assert 160 < mirrored.sum() < 240
+
+
+def test_shift_moves_each_image_to_any_side(rng):
+    shifted = augmentation.shift(IMAGES, 2, rng)
+    assert (shifted.shape, shifted.dtype) == (IMAGES.shape, np.uint8)
+    moves = {}
+    for image, moved in zip(IMAGES, shifted, strict=True):
+        padded = np.pad(image, ((2, 2), (2, 2), (0, 0)), mode="reflect")
+        move = next((down, right) for down in range(5) for right in range(5)
+                    if (padded[down:down + 5, right:right + 4] == moved).all())
+        moves[move] = moves.get(move, 0) + 1
+    assert len(moves) == 25
+
+
+def test_the_same_seed_gives_the_same_images():
+    for change in (augmentation.flip, lambda x, rng: augmentation.shift(x, 1, rng)):
+        a, b = (change(IMAGES, np.random.default_rng(7)) for _ in range(2))
+        np.testing.assert_array_equal(a, b)

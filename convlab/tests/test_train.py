@@ -1,0 +1,144 @@
+import json
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from convlab import data, layers, train
+from convlab.network import Network
+from convlab.recipes import SETUPS
+from convlab.training import accuracy
+
+SMALL = "[CONV{4}-RELU-POOL]*1,SOFTMAX"
+FILES = ["confusion.svg", "curves.svg", "log.json", "weights.npz"]
+
+
+def command(folder, *more):
+    return ["--data", "digits", "--epochs", "2", "--architecture", SMALL,
+            "--out", str(folder), *more]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    assert train.main(command(folder)) == 0
+    return folder
+
+
+def log_of(folder):
+    return json.loads((folder / "log.json").read_text("utf-8"))
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_what_a_run_leaves(finished):
+    assert sorted(contents(finished)) == FILES
+    log = log_of(finished)
+    assert (log["data"], log["architecture"]) == ("digits", SMALL)
+    assert (log["recipe"]["epochs"], log["recipe"]["seed"]) == (2, 0)
+    assert log["machine"] == train.machine()
+    assert len(log["history"]) == 2
+    assert log["seconds"] > 0
+
+
+def test_the_weights_have_the_accuracy_that_the_log_says(finished):
+    digits = data.load("digits")
+    network = Network(SMALL, (8, 8, 1), 10, layers)
+    network.load_weights(finished / "weights.npz")
+    reached = accuracy(network, digits.test_images, digits.test_labels)
+    assert log_of(finished)["test_accuracy"] == reached > 0.3
+
+
+def test_a_finished_run_is_left_alone(finished, capsys):
+    before = contents(finished)
+    assert train.main(command(finished)) == 0
+    assert capsys.readouterr().out.startswith("Finished already: test accuracy ")
+    assert contents(finished) == before
+
+
+def test_what_is_printed(tmp_path, capsys):
+    train.main(command(tmp_path / "new"))
+    out = capsys.readouterr().out
+    for piece in ("1,437 training images (200 of them held out), 360 test images",
+                  "seed          0", train.machine(), "epoch 2/2: loss ",
+                  "test accuracy ", " of 360 images), trained in "):
+        assert piece in out
+
+
+def test_an_interrupted_run_goes_on(finished, tmp_path, monkeypatch, capsys):
+    steps = 0
+
+    def dense_backward(*arguments):
+        nonlocal steps
+        steps += 1
+        if steps == 30:  # in the second epoch of 20 steps
+            os.kill(os.getpid(), signal.SIGINT)
+        return layers.dense_backward(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "layers",
+                      {**vars(layers), "dense_backward": dense_backward})
+        assert train.main(command(tmp_path)) == train.INTERRUPTED
+    assert "Run the same command again" in capsys.readouterr().out
+    assert sorted(contents(tmp_path)) == ["checkpoint.npz", "weights.npz"]
+
+    assert train.main(command(tmp_path)) == 0
+    assert "going on from" in capsys.readouterr().out
+    assert sorted(contents(tmp_path)) == FILES
+    for key in ("history", "test_accuracy", "best_epoch"):
+        assert log_of(tmp_path)[key] == log_of(finished)[key]
+    with np.load(tmp_path / "weights.npz") as a, np.load(finished / "weights.npz") as b:
+        for name in Network(SMALL, (8, 8, 1), 10, layers).parameters:
+            np.testing.assert_array_equal(a[name], b[name])
+
+
+def test_the_folder_of_another_run_is_refused(finished, capsys):
+    assert train.main(command(finished, "--seed", "1")) == 1
+    assert "holds a run with another recipe: give another --out" in (
+        capsys.readouterr().err)
+
+
+def test_a_log_that_is_none(tmp_path, capsys):
+    (tmp_path / "log.json").write_text("[]")
+    assert train.main(command(tmp_path)) == 1
+    assert "is no log of a run" in capsys.readouterr().err
+
+
+def test_no_data_and_no_network(tmp_path, monkeypatch, capsys):
+    def load(name):
+        raise data.DownloadError("CIFAR-10 is not here and there is no network.")
+
+    monkeypatch.setattr(data, "load", load)
+    assert train.main(["--out", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == (
+        "CIFAR-10 is not here and there is no network.\n"
+        "To train without a download: make train DATA=shapes\n")
+
+
+def test_a_typo_is_pointed_at(tmp_path, capsys):
+    assert train.main(["--data", "digits", "--out", str(tmp_path),
+                       "--architecture", "CONVV,SOFTMAX"]) == 1
+    assert capsys.readouterr().err.endswith("\n  CONVV,SOFTMAX\n  ^\n")
+
+
+def test_a_setting_that_makes_no_sense(tmp_path, capsys):
+    assert train.main(["--data", "digits", "--out", str(tmp_path),
+                       "--epochs", "0"]) == 1
+    assert "epochs is a whole number of at least 1, got 0" in capsys.readouterr().err
+
+
+def test_each_run_has_a_folder_of_its_own():
+    folders = [train._folder(train._parser().parse_args(words)) for words in (
+        [], ["--epochs", "1"], ["--seed", "1"], ["--data", "shapes"],
+        ["--architecture", SMALL], ["--architecture", "SOFTMAX"])]
+    assert len(set(folders)) == 6
+    assert all(folder.parent.name == "runs" for folder in folders)
+
+
+@pytest.mark.parametrize("name", SETUPS)
+def test_the_usual_architectures_make_networks(name):
+    shape = (8, 8, 1) if name == "digits" else (32, 32, 3)
+    assert len(Network(SETUPS[name].architecture, shape, 10, layers).rows) > 5
