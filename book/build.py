@@ -60,16 +60,16 @@ def isolate_kernels(output: Path) -> None:
     os.environ["IPYTHONDIR"] = str(output / "ipython")
 
 
-def build(output: Path) -> bool:
+def build(output: Path, source: Path = BOOK) -> bool:
     """Build into output/html; True when there was not one warning."""
     discard_stale(output)
     isolate_kernels(output)
     status = build_sphinx(
-        BOOK, output / "html", doctreedir=output / "doctrees", noconfig=True,
-        path_config=BOOK / "_config.yml", quiet=True,
+        source, output / "html", doctreedir=output / "doctrees", noconfig=True,
+        path_config=source / "_config.yml", quiet=True,
         warningiserror=True, keep_going=True,
         confoverrides={
-            "external_toc_path": (BOOK / "_toc.yml").as_posix(),
+            "external_toc_path": (source / "_toc.yml").as_posix(),
             "latex_individualpages": False,
             "nb_execution_cache_path": str(output / "cells"),
             "nitpicky": True,

@@ -35,8 +35,8 @@ from convlab import arithmetic
 
 logger = logging.getLogger(__name__)
 
-_BUILTINS = {"abs": abs, "len": len, "list": list, "max": max, "min": min,
-             "range": range, "round": round, "sum": sum}
+_BUILTINS = {f.__name__: f for f in (
+    abs, float, int, len, list, max, min, range, round, sum, tuple, zip)}
 
 
 def new_names() -> dict:
@@ -60,11 +60,13 @@ def evaluate(expression: str, names: dict) -> object:
 def written(value: object) -> str:
     """A value as the book writes it.
 
-    >>> written(3072), written((28, 28, 6)), written(Fraction(7, 3))
-    ('3,072', '28x28x6', '2.33')
+    >>> written(3072), written((28, 28, 6)), written(Fraction(7, 3)), written([1, 7])
+    ('3,072', '28x28x6', '2.33', '1, 7')
     """
     if isinstance(value, tuple):
         return arithmetic.times(value)
+    if isinstance(value, list):
+        return ", ".join(map(written, value))
     if isinstance(value, Fraction) and value.denominator == 1:
         value = int(value)
     if isinstance(value, Fraction | float):

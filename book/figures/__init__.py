@@ -9,7 +9,11 @@ A figure is a function of numbers. It computes what follows from them with
 from .charts import shrinking
 from .grids import coverage, padding, positions
 from .numbers import dot_product, one_position
+from .svg import Drawing
 from .volumes import activation_map, filter_bank, sequence
 
-__all__ = ["activation_map", "coverage", "dot_product", "filter_bank",
-           "one_position", "padding", "positions", "sequence", "shrinking"]
+FIGURES = {function.__name__: function for function in (
+    activation_map, coverage, dot_product, filter_bank, one_position, padding,
+    positions, sequence, shrinking)}
+
+__all__ = ["FIGURES", "Drawing", *FIGURES]

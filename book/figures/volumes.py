@@ -4,19 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from convlab.arithmetic import Conv, Layer, Relu, Shape, SizeError, times, trace, volume
+from convlab.arithmetic import (
+    Conv,
+    Dense,
+    Layer,
+    Pool,
+    Relu,
+    Row,
+    Shape,
+    SizeError,
+    times,
+    trace,
+    volume,
+)
 
 from . import palette
 from .svg import SMALL, Canvas, Drawing, Point
 
-UNIT = 4.6     # pixels a row or column
+UNIT = 4     # pixels a row or column
 SLANT = (0.62, -0.46)  # where one step into the depth goes on the page
-STEP = 8       # pixels of depth a channel
+STEP = 6       # pixels of depth a channel, down to less where there are many
+MOST_DEPTH = 90  # pixels of depth
+SMALL_UNIT = 2.5  # as UNIT, in a row of volumes
+GAP = 80       # between two volumes in a row
 
 
 def depth_of(channels: int) -> Point:
     """How far a volume's back is shifted from its front, in pixels."""
-    return channels * STEP * SLANT[0], channels * STEP * SLANT[1]
+    return _shift(1, depth(channels))
+
+
+def depth(channels: int) -> float:
+    """Pixels of depth; sheets lie closer where there are many."""
+    return min(channels * STEP, MOST_DEPTH)
+
+
+def _shift(part: float, length: float) -> Point:
+    return part * length * SLANT[0], part * length * SLANT[1]
 
 
 def cuboid(canvas: Canvas, x: float, y: float, size: Point, channels: int,
@@ -29,7 +53,8 @@ def cuboid(canvas: Canvas, x: float, y: float, size: Point, channels: int,
     width, height = size
     for channel in reversed(range(channels)):
         colour = colours[min(channel, len(colours) - 1)]
-        near, far = (depth_of(k) for k in (channel, channel + 1))
+        near, far = (_shift(k / channels, depth(channels))
+                     for k in (channel, channel + 1))
         front = [(x + near[0], y + near[1]), (x + width + near[0], y + near[1]),
                  (x + width + near[0], y + height + near[1]),
                  (x + near[0], y + height + near[1])]
@@ -96,8 +121,8 @@ def filter_bank(image: Shape, filters: int, size: int) -> Drawing:
     ox, oy = depth_of(filters)
     left, top = 8, 12
     y = top - oy
-    bank = left + columns + dx + 62
-    out = bank + size * UNIT + dx + 62
+    bank = left + columns + dx + 44
+    out = bank + size * UNIT + dx + 44
     canvas = Canvas(int(out + maps[1] * UNIT + ox + 10), int(y + rows + 50))
     cuboid(canvas, left, y, (columns, rows), channels, [palette.INPUT], fill=0.13)
     pitch = rows / filters
@@ -125,49 +150,84 @@ def filter_bank(image: Shape, filters: int, size: int) -> Drawing:
         f"together a volume of {times(maps)}.")
 
 
-def _name(layer: Layer, shape: Shape) -> tuple[str, str]:
-    """A layer's label and its second line."""
-    if isinstance(layer, Conv):
-        return (f"CONV {layer.filters}",
-                f"of {times((layer.size, layer.size, shape[2]))}")
-    return type(layer).__name__.upper(), ""
-
-
 def sequence(image: Shape, layers: Sequence[Layer]) -> Drawing:
     """Volumes and the layers between them, left to right.
 
     A Relu keeps its shape, so it shares the arrow of the layer before it.
     """
-    traced = trace(layers, image)
-    rows_shown = [row for row in traced if not isinstance(row.layer, Relu)]
-    volumes = [image, *(row.output_shape for row in rows_shown)]
-    unit, gap, top = 3.2, 84, 14
-    y = top - min(depth_of(v[2])[1] for v in volumes)
-    tallest = max(v[0] for v in volumes) * unit
-    canvas = Canvas(0, int(y + tallest + 30))
-    x, middle = 22.0, y + tallest / 2
-    for index, shape in enumerate(volumes):
-        height, width = shape[0] * unit, shape[1] * unit
-        cuboid(canvas, x, middle - height / 2, (width, height), shape[2],
-               [palette.INPUT if index == 0 else palette.OUTPUT], fill=0.16, stroke=1)
-        canvas.text(x + width / 2, y + tallest + 22, times(shape))
-        x += width + depth_of(shape[2])[0]
-        if index < len(rows_shown):
-            row = rows_shown[index]
-            first, second = _name(row.layer, row.input_shape)
-            after = traced[traced.index(row) + 1:][:1]
-            canvas.text(x + gap / 2, middle - 26, first, SMALL, bold=True)
-            canvas.text(x + gap / 2, middle - 11, second, SMALL)
-            canvas.arrow((x + 10, middle), (x + gap - 8, middle))
-            if after and isinstance(after[0].layer, Relu):
-                canvas.text(x + gap / 2, middle + 18, "ReLU", SMALL, bold=True)
-            x += gap
-    canvas.width = int(x + 12)
-    steps = "; ".join(
-        f"{row.layer.filters} filters of "
-        f"{times((row.layer.size, row.layer.size, row.input_shape[2]))} and a ReLU "
-        f"make it {times(row.output_shape)}" if isinstance(row.layer, Conv)
-        else f"then {times(row.output_shape)}" for row in rows_shown)
+    steps = _steps(trace(layers, image))
+    shapes = [volume(image, "the image"), *(row.output_shape for row, _ in steps)]
+    tall = max(shape[0] for shape in shapes if len(shape) == 3) * SMALL_UNIT
+    x, y = 22.0, 14 - min(_slant(shape)[1] for shape in shapes) + tall / 2
+    canvas = Canvas(0, int(y + tall / 2 + 32))
+    for index, shape in enumerate(shapes):
+        colour = palette.INPUT if index == 0 else palette.OUTPUT
+        width = _stood(canvas, x, y, shape, colour)
+        canvas.text(x + width / 2, y + tall / 2 + 22, times(shape))
+        x += width + _slant(shape)[0]
+        if index < len(steps):
+            _between(canvas, x, y, *steps[index])
+            x += GAP
+    canvas.width = int(x + 16)
+    told = "; ".join(f"{_told(row, relu)} {times(row.output_shape)}"
+                     for row, relu in steps)
     return canvas.finish(
-        f"A row of boxes that get smaller in height and width and deeper in "
-        f"channels. It starts with a {times(image)} image; {steps}.")
+        f"A row of boxes from left to right, joined by arrows. It starts with a "
+        f"{times(image)} image; {told}.")
+
+
+def _steps(rows: Sequence[Row]) -> list[tuple[Row, bool]]:
+    """Each row that changes the shape, and whether a Relu follows it."""
+    return [(row, any(isinstance(after.layer, Relu) for after in rows[i + 1:i + 2]))
+            for i, row in enumerate(rows) if not isinstance(row.layer, Relu)]
+
+
+def _slant(shape: Shape) -> Point:
+    """The depth of a volume on the page; a vector is drawn flat."""
+    return depth_of(shape[2]) if len(shape) == 3 else (0.0, 0.0)
+
+
+def _stood(canvas: Canvas, x: float, y: float, shape: Shape, colour: str) -> float:
+    """Draw a volume, or a vector as a column, around height y; its front's width."""
+    if len(shape) == 3:
+        height, width = shape[0] * SMALL_UNIT, shape[1] * SMALL_UNIT
+        cuboid(canvas, x, y - height / 2, (width, height), shape[2], [colour],
+               fill=0.16, stroke=1)
+        return width
+    cell = min(10.0, 100 / shape[0])
+    for k in range(shape[0]):
+        canvas.box(x, y + (k - shape[0] / 2) * cell, 12, cell, colour, stroke=1)
+    return 12
+
+
+def _between(canvas: Canvas, x: float, y: float, row: Row, relu: bool) -> None:
+    """The arrow of a layer, with its name above and its Relu below."""
+    layer, middle = row.layer, x + GAP / 2 - 2
+    name, detail = type(layer).__name__.upper(), ""
+    if isinstance(layer, Conv):
+        name = f"CONV {layer.filters}"
+        detail = f"of {times((layer.size, layer.size, row.input_shape[2]))}"
+    elif isinstance(layer, Pool):
+        detail = times((layer.size, layer.size))
+    elif isinstance(layer, Dense):
+        name = "FC"
+    canvas.text(middle, y - 26, name, SMALL, bold=True)
+    canvas.text(middle, y - 11, detail, SMALL)
+    canvas.arrow((x + 10, y), (x + GAP - 12, y))
+    if relu:
+        canvas.text(middle, y + 18, "ReLU", SMALL, bold=True)
+
+
+def _told(row: Row, relu: bool) -> str:
+    """A layer as a clause that ends before its output shape."""
+    layer = row.layer
+    if isinstance(layer, Conv):
+        shape = times((layer.size, layer.size, row.input_shape[2]))
+        what = f"{layer.filters} filters of {shape}"
+    elif isinstance(layer, Pool):
+        what = f"pooling over {times((layer.size, layer.size))}"
+    else:
+        what = "a fully connected layer"
+    return (f"{what} and a ReLU make it" if relu
+            else f"{what} makes it" if not isinstance(layer, Conv)
+            else f"{what} make it")
