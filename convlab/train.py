@@ -21,6 +21,7 @@ from typing import Any
 
 import numba
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from convlab import data, layers, plotting, storage
 from convlab.network import Network
@@ -36,7 +37,11 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; the exit status."""
     options = _parser().parse_args(arguments)
     try:
-        return run(options.data, _setup(options), _folder(options))
+        # The layers share their work among the cores themselves. BLAS's own threads
+        # on top would wait for each other wherever a machine has other work to do:
+        # ten times slower, as measured.
+        with threadpool_limits(1, user_api="blas"):
+            return run(options.data, _setup(options), _folder(options))
     except data.DataError as error:
         print(f"{error}\nTo train without a download: make train DATA=shapes",
               file=sys.stderr)

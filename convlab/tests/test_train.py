@@ -1,6 +1,8 @@
+import io
 import json
 import os
 import signal
+from contextlib import redirect_stdout
 
 import numpy as np
 import pytest
@@ -20,10 +22,17 @@ def command(folder, *more):
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("run")
-    assert train.main(command(folder)) == 0
-    return folder
+def printed_and_folder(tmp_path_factory):
+    """What a run prints, and its folder."""
+    folder = tmp_path_factory.mktemp("runs") / "new"
+    with redirect_stdout(io.StringIO()) as printed:
+        assert train.main(command(folder)) == 0
+    return printed.getvalue(), folder
+
+
+@pytest.fixture
+def finished(printed_and_folder):
+    return printed_and_folder[1]
 
 
 def log_of(folder):
@@ -59,9 +68,8 @@ def test_a_finished_run_is_left_alone(finished, capsys):
     assert contents(finished) == before
 
 
-def test_what_is_printed(tmp_path, capsys):
-    train.main(command(tmp_path / "new"))
-    out = capsys.readouterr().out
+def test_what_is_printed(printed_and_folder):
+    out, _ = printed_and_folder
     for piece in ("1,437 training images (200 of them held out), 360 test images",
                   "seed          0", train.machine(), "epoch 2/2: loss ",
                   "test accuracy ", " of 360 images), trained in "):
