@@ -91,7 +91,7 @@ ELSEWHERE = ("solutions/", "gradebook", "hidden_tests", "/hidden/", "../", "/pro
              "/etc/", "/home/", "/root/", "submitted/", "autograded/")  # fmt: skip
 READERS = {"open", "listdir", "scandir", "walk", "glob", "iglob", "rglob", "iterdir",
            "read_text", "read_bytes", "load", "loadtxt", "genfromtxt", "fromfile",
-           "memmap", "Path", "chdir", "symlink", "link", "copy", "copytree"}  # fmt: skip
+           "memmap", "Path", "chdir", "symlink", "copy", "copytree"}  # fmt: skip
 SHELL_MAGICS = {"system", "getoutput", "sx", "bash", "sh", "script", "pip", "conda",
                 "perl", "ruby", "run", "load", "cd"}  # fmt: skip
 # Modules that a handed-in file of the same name would stand in front of.
@@ -282,9 +282,8 @@ class _Look:
         while isinstance(node, ast.Attribute):
             parts.append(node.attr)
             node = node.value
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
-            inner = self._dotted(node.func)
-            shell = inner in ("get_ipython", "IPython.get_ipython")
+        if isinstance(node, ast.Call):
+            shell = self._dotted(node.func).rpartition(".")[2] == "get_ipython"
             parts.append("get_ipython()" if shell else "()")
         elif isinstance(node, ast.Name):
             parts.append(self.names.get(node.id, node.id))

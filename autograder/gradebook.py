@@ -1,0 +1,220 @@
+"""The one writer of a course's gradebook, through nbgrader's own converters.
+
+Each step can be repeated: a stamp is written after a student's grades are
+committed and taken away before they are touched, so that whoever kills the
+grader in between only makes the next run do that student again.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from nbgrader import utils
+from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.converters import Autograde, GenerateAssignment
+from nbgrader.converters.base import BaseConverter, NbGraderException
+from nbgrader.coursedir import CourseDirectory
+from sqlalchemy.exc import SAWarning
+from traitlets.config import Config
+
+from autograder import hidden
+from autograder.course import COURSE_ID, Course, CourseError
+from autograder.judging import release_of
+from autograder.keys import hash_files
+from autograder.record import QUARANTINED, Record, write_text
+
+NEEDS_GRADER = "needs-manual-grade"
+LATE = "late"
+
+
+@dataclass(frozen=True)
+class Grade:
+    """A student's score as nbgrader has it."""
+
+    score: float
+    max_score: float
+    flags: tuple[str, ...] = ()
+
+
+def register(course: Course, assignment: str) -> None:
+    """Make sure that the gradebook knows the assignment as it is now.
+
+    Writes the course's own copy of the release; exercises/ is not touched.
+    Raises CourseError where the source notebook cannot be released, or has a
+    graded cell without a hidden test of the same points.
+    """
+    source = course.source(assignment)
+    files = sorted(path for path in source.parent.rglob("*") if path.is_file())
+    version = hash_files((str(p.relative_to(source.parent)), p) for p in files)
+    stamp = course.stamps / "released" / assignment
+    released = course.released / assignment / f"{assignment}.ipynb"
+    if not (released.is_file() and course.gradebook.is_file() and _is(stamp, version)):
+        stamp.unlink(missing_ok=True)
+        config = course.nbgrader()
+        config.CourseDirectory.release_directory = str(course.released)
+        _make_gradebook(course)
+        try:
+            _convert(course, GenerateAssignment, config, assignment, ".")
+        except NbGraderException as error:
+            raise CourseError(
+                f"nbgrader cannot release {assignment}: see the end of {course.log}. "
+                "If cells were added to or removed from the source notebook after "
+                "submissions were graded, grade them in a new --course folder."
+            ) from error
+        write_text(stamp, version)
+    _check_questions(course, assignment)
+
+
+def _make_gradebook(course: Course) -> None:
+    """An empty gradebook, where there is none, beside and renamed.
+
+    nbgrader asks the `alembic` command for its version, and finds it only if
+    this Python's commands are on the path.
+    """
+    if course.gradebook.is_file():
+        return
+    course.folder.mkdir(parents=True, exist_ok=True)
+    beside = course.gradebook.with_suffix(f".{os.getpid()}.part")
+    beside.unlink(missing_ok=True)
+    path = os.environ.get("PATH", os.defpath)
+    commands = os.path.dirname(sys.executable)
+    os.environ["PATH"] = commands + os.pathsep + path
+    try:
+        Gradebook(f"sqlite:///{beside}", COURSE_ID).close()
+    finally:
+        os.environ["PATH"] = path
+    os.replace(beside, course.gradebook)
+
+
+def _check_questions(course: Course, assignment: str) -> None:
+    questions = hidden.questions(assignment)
+    graded = {
+        cell.metadata.nbgrader["grade_id"]: float(cell.metadata.nbgrader["points"])
+        for cell in release_of(course, assignment).cells
+        if utils.is_grade(cell) and not utils.is_solution(cell)
+    }
+    for name in sorted(graded.keys() ^ questions.keys()):
+        lacks = "a hidden test" if name in graded else "a graded cell"
+        raise CourseError(f"{assignment}: {name} lacks {lacks}. Each needs the other.")
+    for name in graded:
+        if graded[name] != questions[name].points:
+            raise CourseError(
+                f"{assignment}: {name} has {graded[name]:g} points in the notebook and "
+                f"{questions[name].points:g} in the hidden test. Make them equal."
+            )
+
+
+def is_scored(course: Course, record: Record) -> bool:
+    """Whether the gradebook already has what this record says."""
+    stamp = course.stamps / "scored" / record.assignment / record.student
+    if not course.gradebook.is_file() or not _is(stamp, _mark(record)):
+        return False
+    autograded = course.autograded / record.student / record.assignment
+    return record.status == QUARANTINED or autograded.is_dir()
+
+
+def score(course: Course, record: Record) -> None:
+    """Write a record's points into the gradebook."""
+    stamp = course.stamps / "scored" / record.assignment / record.student
+    stamp.unlink(missing_ok=True)
+    if record.status == QUARANTINED:
+        _score_nothing(course, record)
+    else:
+        config = course.nbgrader(submitted=course.intake)
+        config.ApplyVerdicts.rejudge = False
+        _convert(course, Autograde, config, record.assignment, record.student)
+    write_text(stamp, _mark(record))
+
+
+def _score_nothing(course: Course, record: Record) -> None:
+    """Zero for each graded cell, as nbgrader does for a missing notebook.
+
+    Points that a person gave by hand stay as they are.
+    """
+    folder = course.autograded / record.student / record.assignment
+    if folder.is_dir():
+        shutil.rmtree(folder)
+    with opened(course) as gradebook:
+        gradebook.update_or_create_student(record.student)
+        submission = gradebook.update_or_create_submission(
+            record.assignment, record.student
+        )
+        for notebook in submission.notebooks:
+            for grade in notebook.grades:
+                grade.auto_score = 0
+                grade.needs_manual_grade = False
+        gradebook.db.commit()
+
+
+def grade_of(gradebook: Gradebook, assignment: str, student: str) -> Grade:
+    """The score that nbgrader would export, late penalty and extra credit in."""
+    most = gradebook.find_assignment(assignment).max_score
+    try:
+        submission = gradebook.find_submission(assignment, student)
+    except MissingEntry:
+        return Grade(0.0, most)
+    penalty = submission.late_submission_penalty or 0.0
+    flags = [NEEDS_GRADER] if submission.needs_manual_grade else []
+    flags += [LATE] if submission.total_seconds_late > 0 else []
+    return Grade(max(0.0, submission.score - penalty), most, tuple(flags))
+
+
+@contextmanager
+def opened(course: Course) -> Iterator[Gradebook]:
+    """The course's gradebook, closed afterwards with its connections."""
+    gradebook = Gradebook(course.database_url, COURSE_ID)
+    try:
+        yield gradebook
+    finally:
+        gradebook.close()
+
+
+def nbgrader_log(course: Course) -> logging.Logger:
+    """A logger that writes to the course's log file and nowhere else."""
+    logger = logging.getLogger(f"autograder.nbgrader.{course.folder}")
+    if not logger.handlers:
+        course.folder.mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(course.log, delay=True, encoding="utf-8")
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        logger.addHandler(handler)
+        logger.propagate = False
+        logger.setLevel(logging.INFO)
+    return logger
+
+
+def _convert(
+    course: Course,
+    converter: type[BaseConverter],
+    config: Config,
+    assignment: str,
+    student: str,
+) -> None:
+    """Run one of nbgrader's converters for one student, over what was there."""
+    log = nbgrader_log(course)
+    directory = CourseDirectory(config=config, log=log)
+    directory.assignment_id = assignment
+    directory.student_id = student
+    step = converter(coursedir=directory, config=config, log=log)
+    step.force = True
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SAWarning)  # nbgrader's own, and harmless
+        step.start()
+
+
+def _mark(record: Record) -> str:
+    return f"{record.key} {record.status}"
+
+
+def _is(stamp: Path, content: str) -> bool:
+    try:
+        return stamp.read_text(encoding="utf-8") == content
+    except OSError:
+        return False

@@ -1,0 +1,233 @@
+"""Grading a tiny class: scores, quarantine, resuming, and plain nbgrader."""
+
+from __future__ import annotations
+
+import csv
+import os
+
+import pytest
+from nbgrader.apps import NbGraderAPI
+from nbgrader.coursedir import CourseDirectory
+
+from autograder import grading, judging
+from autograder.course import CourseError
+from autograder.gradebook import opened
+from autograder.grades import COLUMNS, as_csv, as_table
+from autograder.tests.tiny import DOUBLE, SECRET, cell_of, fake_judge
+
+
+def grade(tiny, **options):
+    options = {"workers": 0, "say": lambda line: None} | options
+    rows = grading.grade(tiny.course, [tiny.name], **options)
+    return {row.student_id: row for row in rows}
+
+
+def test_points_are_those_of_the_right_answers(tiny):
+    tiny.hand_in("s001", tiny.answered())
+    tiny.hand_in("s002", tiny.untouched())
+    tiny.hand_in("s003", tiny.answered(triple="def triple(x):\n    return x + 3"))
+    rows = grade(tiny)
+    assert {name: row.score for name, row in rows.items()} == {
+        "s001": 3 + 2, "s002": 0, "s003": 3
+    }  # fmt: skip
+    assert {row.max_score for row in rows.values()} == {3 + 2 + 5}
+    assert rows["s001"].status == "graded"
+    assert rows["s001"].flags == "needs-manual-grade"
+    assert rows["s002"].flags == ""
+
+
+def test_a_broken_submission_costs_only_itself(tiny):
+    tiny.hand_in("s001", tiny.answered())
+    tiny.hand_in("s002", b'{"cells": [')
+    rows = grade(tiny)
+    assert rows["s001"].score == 5
+    assert (rows["s002"].status, rows["s002"].score) == ("quarantined", 0)
+
+
+def test_a_fault_of_the_judge_costs_only_its_submission(tiny, monkeypatch):
+    tiny.hand_in("s001", tiny.answered())
+    tiny.hand_in("s002", tiny.answered(double="def double(x):\n    return 'boom'"))
+
+    def judge(notebook, *args, **options):
+        if "boom" in str(notebook):
+            raise RuntimeError("the judge has a fault")
+        return fake_judge(notebook, *args, **options)
+
+    monkeypatch.setattr(judging, "judge", judge)
+    rows = grade(tiny)
+    assert rows["s001"].score == 5
+    assert rows["s002"].status == "quarantined"
+    monkeypatch.setattr(judging, "judge", fake_judge)
+    assert grade(tiny)["s002"].score == 2, "it is tried again"
+
+
+def test_a_missing_verdict_is_zero_points(tiny, monkeypatch):
+    tiny.hand_in("s001", tiny.answered())
+
+    def judge(notebook, questions, **options):
+        questions = {"triple_values": questions["triple_values"]}
+        return fake_judge(notebook, questions, **options)
+
+    monkeypatch.setattr(judging, "judge", judge)
+    assert grade(tiny)["s001"].score == 2
+
+
+def test_grades_csv_has_the_contracted_columns(tiny):
+    tiny.hand_in("s001", tiny.answered())
+    grade(tiny)
+    with open(tiny.course.grades, newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert tuple(rows[0]) == COLUMNS == (
+        "student_id", "assignment", "score", "max_score", "status", "flags"
+    )  # fmt: skip
+    assert rows[0]["score"] == "5"
+    assert rows[0]["max_score"] == "10"
+
+
+def test_a_second_run_judges_nothing_and_changes_nothing(tiny, monkeypatch):
+    tiny.hand_in("s001", tiny.answered())
+    tiny.hand_in("s002", b"")
+    grade(tiny)
+    files = snapshot(tiny.course.folder)
+    monkeypatch.setattr(judging, "judge", None)
+    grade(tiny)
+    assert snapshot(tiny.course.folder) == files
+
+
+def test_a_changed_submission_is_judged_again(tiny):
+    tiny.hand_in("s001", tiny.untouched())
+    assert grade(tiny)["s001"].score == 0
+    tiny.hand_in("s001", tiny.answered())
+    assert grade(tiny)["s001"].score == 5
+    tiny.hand_in("s001", b"<html>")
+    row = grade(tiny)["s001"]
+    assert (row.score, row.status) == (0, "quarantined")
+
+
+def test_points_given_by_hand_survive_a_regrade(tiny):
+    tiny.hand_in("s001", tiny.answered())
+    grade(tiny)
+    with opened(tiny.course) as gradebook:
+        gradebook.find_grade("why", "tiny", "tiny", "s001").manual_score = 4
+        gradebook.db.commit()
+    assert grade(tiny)["s001"].score == 3 + 2 + 4
+    assert grade(tiny, regrade=True)["s001"].score == 3 + 2 + 4
+
+
+@pytest.mark.parametrize(
+    "moment", ["write_record", "lay_out", "_convert", "write_text"]
+)
+def test_an_interrupted_run_is_taken_up_again(tiny, monkeypatch, moment):
+    for number in range(3):
+        tiny.hand_in(f"s00{number}", tiny.answered())
+    modules = {"write_record": judging, "lay_out": judging}
+    import autograder.gradebook as gradebook
+
+    module = modules.get(moment, gradebook)
+    real, calls = getattr(module, moment), []
+
+    def stop_at_the_second(*args, **options):
+        calls.append(args)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(*args, **options)
+
+    monkeypatch.setattr(module, moment, stop_at_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        grade(tiny)
+    monkeypatch.setattr(module, moment, real)
+    assert [row.score for row in grade(tiny).values()] == [5, 5, 5]
+
+
+def test_the_seed_is_recorded_and_used_again(tiny):
+    tiny.hand_in("s001", tiny.answered())
+    grade(tiny, seed=7)
+    record = judging.read_record(tiny.course.verdicts, "tiny", "s001")
+    assert record.seed == record.judgement.seed == 7
+    grade(tiny, regrade=True)
+    assert judging.read_record(tiny.course.verdicts, "tiny", "s001") == record
+
+
+def test_two_gradings_at_once_are_refused(tiny):
+    tiny.hand_in("s001", tiny.answered())
+    with (
+        grading.locked(tiny.course),
+        pytest.raises(CourseError, match=f"process {os.getpid()}"),
+    ):
+        grade(tiny)
+    assert grade(tiny)["s001"].score == 5
+
+
+def test_an_unknown_assignment_is_a_clear_error(tiny):
+    with pytest.raises(CourseError, match="no assignment called 'ps9'.*tiny"):
+        grading.grade(tiny.course, ["ps9"])
+
+
+def test_a_folder_that_cannot_be_a_students_is_listed_not_followed(tiny):
+    tiny.hand_in("s001", tiny.answered())
+    tiny.hand_in("=cmd|' calc'", tiny.answered())
+    rows = grade(tiny)
+    assert rows["s001"].score == 5
+    strange = next(row for name, row in rows.items() if name != "s001")
+    assert strange.status == "quarantined"
+    assert not strange.student_id.startswith(("=", "+", "-", "@"))
+
+
+def test_a_graded_cell_without_a_hidden_test_is_refused(tiny, monkeypatch):
+    import autograder.hidden.tiny as hidden
+
+    tiny.hand_in("s001", tiny.answered())
+    monkeypatch.setattr(hidden, "QUESTIONS", hidden.QUESTIONS[:1])
+    with pytest.raises(CourseError, match="triple_values lacks a hidden test"):
+        grade(tiny)
+
+
+def test_intake_holds_no_hidden_block(tiny):
+    tiny.hand_in("s001", tiny.answered())
+    grade(tiny)
+    intake = tiny.course.intake / "s001" / "tiny" / "tiny.ipynb"
+    assert SECRET not in intake.read_text()
+
+
+def test_plain_nbgrader_gives_the_same_scores(tiny):
+    duplicated = tiny.answered()
+    cell = cell_of(duplicated, "double")
+    first_try = DOUBLE.replace("2", "4")
+    duplicated["cells"].insert(3, dict(cell, id="again", source=first_try))
+    edited = tiny.answered(double="def double(x):\n    return x + 2")
+    cell_of(edited, "double_values").source = "pass"
+    tiny.hand_in("s001", tiny.answered())
+    tiny.hand_in("s002", duplicated)
+    tiny.hand_in("s003", edited)
+    tiny.hand_in("s004", b"{")
+    config = tiny.course.nbgrader()
+    api = NbGraderAPI(CourseDirectory(config=config), config=config)
+    results = [api.autograde("tiny", f"s00{n}")["success"] for n in (1, 2, 3, 4)]
+    assert results == [True, True, True, False]
+    with opened(tiny.course) as gradebook:
+        plain = [gradebook.find_submission("tiny", f"s00{n}").score for n in (1, 2, 3)]
+    assert plain == [5, 5, 2]
+    ours = grade(tiny)
+    assert [ours[f"s00{n}"].score for n in (1, 2, 3)] == plain
+
+
+def test_the_table_lines_up(tiny):
+    tiny.hand_in("s001", tiny.answered())
+    tiny.hand_in("s002", b"")
+    lines = as_table(list(grade(tiny).values())).splitlines()
+    assert lines[0].split() == ["student", "assignment", "score", "status", "flags"]
+    assert lines[2].split()[:6] == ["s001", "tiny", "5", "/", "10", "graded"]
+    assert lines[3].split() == ["s002", "tiny", "0", "/", "10", "quarantined"]
+
+
+def test_csv_quotes_what_needs_it():
+    assert as_csv([]) == "student_id,assignment,score,max_score,status,flags\n"
+
+
+def snapshot(folder):
+    """The content and time of every file of a course but nbgrader's log."""
+    return {
+        path: (path.stat().st_mtime_ns, path.read_bytes())
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix != ".log" and path.name != ".lock"
+    }
