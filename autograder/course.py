@@ -174,6 +174,9 @@ class Course:
 
     def _configure_stages(self, config: Config) -> None:
         """Our steps among nbgrader's own, whose order is otherwise kept."""
+        config.ClearSolutions.code_stub = {
+            "python": 'raise NotImplementedError("write your answer here")'
+        }
         config.Autograde.sanitize_preprocessors = [
             "autograder.execute.Normalise",
             "nbgrader.preprocessors.ClearOutput",
