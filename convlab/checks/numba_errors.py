@@ -30,6 +30,12 @@ def explain(error: BaseException) -> str | None:
     return place + advice if place else advice[0].upper() + advice[1:]
 
 
+def explain_warning(warning: Warning | str) -> str | None:
+    """A sentence on a warning of numba's, or None for any other."""
+    return next((advice for pattern, advice in WARNINGS
+                 if re.search(pattern, str(warning))), None)
+
+
 def line_of(text: str) -> str:
     """"Line 12, `total = x[i]`: " out of numba's message, or ""."""
     places = re.finditer(r'File "(?P<file>[^"\n]*)", line (?P<line>\d+):\n'
@@ -136,6 +142,18 @@ def _operator(found: re.Match) -> str:
     return (f"numba cannot work out `{_plain(found['one'])} {sign} "
             f"{_plain(found['other'])}`. Check what the two are.")
 
+
+WARNINGS = (
+    (r"no transformation for parallel execution was possible",
+     "numba found no loop to share among the cores: put prange in place of range "
+     "in the outermost loop, or leave out parallel=True."),
+    (r"will not be executed in parallel due to there being more than one entry",
+     "a prange loop has a second way out (return, raise or break), so it runs on "
+     "one core only."),
+    (r"is faster on contiguous arrays",
+     "a product (@ or np.dot) is faster on arrays that are contiguous in memory: "
+     "np.ascontiguousarray."),
+)
 
 RULES: tuple[tuple[str, Advice], ...] = (
     (r"cannot reflect element of reflected container",

@@ -70,7 +70,8 @@ def run(check: PublicCheck, function: Callable[..., Any]) -> Result:
             contextlib.redirect_stderr(noise):
         warnings.simplefilter("always")
         attempts = [_try(check, case, function) for case in check.cases]
-    said = [f"{one.category.__name__}: {one.message}" for one in caught]
+    said = [numba_errors.explain_warning(one.message)
+            or f"{one.category.__name__}: {one.message}" for one in caught]
     said += noise.getvalue().splitlines()
     said = list(dict.fromkeys(short(" ".join(line.split())) for line in said))
     name = _known_mistake(check, attempts)
