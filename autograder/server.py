@@ -177,7 +177,7 @@ def make_shell(outputs: Outputs) -> Any:
             """`exit` in a notebook ends nothing here."""
 
         def system(self, cmd):
-            print(self.getoutput(self.var_expand(cmd, depth=1), split=False))
+            print(self.getoutput(self.var_expand(cmd, depth=1), split=False), end="")
 
     config = Config()
     config.HistoryManager.enabled = False

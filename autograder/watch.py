@@ -12,11 +12,13 @@ import select
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 
 import psutil
 
 EVERY = 0.05  # seconds
+AT_REST = 0.5  # seconds, at most, until a stopped process does stand still
 KEPT = 20_000  # bytes of what the process prints past Python
 GiB = 1 << 30
 
@@ -53,10 +55,18 @@ class Watch:
     def frozen(self) -> Iterator[None]:
         """Nothing of the tree runs meanwhile: what is timed here is undisturbed."""
         self._signal(signal.SIGSTOP)
+        deadline = time.monotonic() + AT_REST
+        while self._running() and time.monotonic() < deadline:
+            time.sleep(0.001)
         try:
             yield
         finally:
             self._signal(signal.SIGCONT)
+
+    def _running(self) -> bool:
+        with contextlib.suppress(psutil.Error):
+            return any(one.status() == psutil.STATUS_RUNNING for one in self._tree())
+        return False
 
     def _signal(self, number: signal.Signals) -> None:
         for one in self._tree():
@@ -87,11 +97,11 @@ class Watch:
                 self._count()
 
     def _count(self) -> None:
-        memory = count = 0
-        for one in self._tree():
-            with contextlib.suppress(psutil.Error):
-                memory += one.memory_info().rss
-            count += 1
+        tree = list(self._tree())
+        count = len(tree)
+        memory = sum(map(_resident, tree))
+        if memory > self.memory and count > 3:  # forks share most of it
+            memory = sum(map(_own_share, tree))
         self.peak = max(self.peak, memory)
         if memory > self.memory:
             self.verdict = ("memory", "It used more than "
@@ -101,3 +111,19 @@ class Watch:
                             "processes.")
         if self.verdict:
             self.kill()
+
+
+def _resident(process: psutil.Process) -> int:
+    """Bytes of memory that a process has, shared or not."""
+    try:
+        return process.memory_info().rss
+    except psutil.Error:
+        return 0
+
+
+def _own_share(process: psutil.Process) -> int:
+    """Bytes of memory, those that n processes share counted as 1/n."""
+    try:
+        return process.memory_full_info().pss
+    except (psutil.Error, OSError):
+        return _resident(process)
