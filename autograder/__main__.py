@@ -1,0 +1,182 @@
+"""`python -m autograder`: release, grade, feedback, report, sample-class."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from autograder.course import Course, CourseError, default_folder
+from autograder.record import QUARANTINED
+from autograder.sandbox import SandboxUnavailable
+
+
+class Group(click.Group):
+    """Commands whose expected failures are sentences, not tracebacks."""
+
+    def invoke(self, context: click.Context) -> object:
+        try:
+            return super().invoke(context)
+        except (CourseError, SandboxUnavailable) as error:
+            raise click.ClickException(str(error)) from error
+        except KeyboardInterrupt as error:
+            raise click.ClickException(
+                "Stopped. What was done is kept; start it again to go on."
+            ) from error
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--course",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The course folder (default: $CONVNET_COURSE, else autograder/course).",
+)
+@click.option("--verbose", is_flag=True, help="Show what nbgrader says as well.")
+@click.pass_context
+def main(context: click.Context, folder: Path | None, verbose: bool) -> None:
+    """Release assignments, grade a class, and hand back feedback."""
+    context.obj = Course(folder or default_folder())
+    if verbose:
+        from autograder.gradebook import nbgrader_log
+
+        nbgrader_log(context.obj).addHandler(logging.StreamHandler())
+
+
+@main.command()
+@click.argument("assignments", nargs=-1)
+@click.pass_obj
+def release(course: Course, assignments: Sequence[str]) -> None:
+    """Make exercises/ and the public checks from solutions/ and the hidden tests."""
+    from autograder.gradebook import register
+    from autograder.grading import locked
+    from autograder.release import release as write_release
+
+    names = _named(course, assignments)
+    write_release(course, names)
+    with locked(course):
+        for name in names:
+            register(course, name)
+    for name in names:
+        click.echo(f"Released {name}: {_near(course.exercises / name)}")
+
+
+@main.command()
+@click.argument("assignments", nargs=-1, required=True)
+@click.option(
+    "--submitted",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where <student>/<assignment>/ folders lie (default: the course's own).",
+)
+@click.option("--workers", type=click.IntRange(1), help="How many judge at once.")
+@click.option(
+    "--sandbox",
+    type=click.Choice(["bwrap", "limits"]),
+    default="bwrap",
+    show_default=True,
+    help="Where student code runs; limits is only for submissions you trust.",
+)
+@click.option("--seed", type=click.IntRange(0), help="Draw the hidden tests from this.")
+@click.option("--regrade", is_flag=True, help="Judge again what has not changed, too.")
+@click.pass_obj
+def grade(course: Course, assignments: Sequence[str], **options) -> None:
+    """Grade what was handed in; print the table and write grades.csv."""
+    from autograder.grades import as_table
+    from autograder.grading import grade as grade_class
+
+    started = time.monotonic()
+    rows = grade_class(course, assignments, say=click.echo, **options)
+    click.echo()
+    click.echo(as_table(rows))
+    set_aside = sum(row.status == QUARANTINED for row in rows)
+    click.echo(
+        f"\n{len(rows)} submissions in {time.monotonic() - started:.0f} s, "
+        f"{set_aside} in quarantine. The same as a file: {_near(course.grades)}"
+    )
+
+
+@main.command()
+@click.argument("assignments", nargs=-1)
+@click.pass_obj
+def feedback(course: Course, assignments: Sequence[str]) -> None:
+    """Write each student's feedback page."""
+    from autograder.feedback import write_feedback
+    from autograder.grading import locked
+
+    names = _named(course, assignments)
+    _must_be_graded(course)
+    with locked(course):
+        written = write_feedback(course, names)
+    click.echo(
+        f"{written.made} feedback pages written, {written.unchanged} unchanged: "
+        f"{_near(course.feedback)}/<student>/<assignment>/<assignment>.html"
+    )
+    if written.failed:
+        raise CourseError(
+            f"No page could be made for {', '.join(written.failed)}: see the end of "
+            f"{course.log}."
+        )
+
+
+@main.command()
+@click.argument("assignments", nargs=-1)
+@click.pass_obj
+def report(course: Course, assignments: Sequence[str]) -> None:
+    """Write the class report: one page, for the instructor."""
+    from autograder.report import write_report
+
+    names = _named(course, assignments)
+    _must_be_graded(course)
+    click.echo(f"Class report: {_near(write_report(course, names))}")
+
+
+@main.command("sample-class")
+@click.option("--students", type=click.IntRange(1, 9999), help="How many to make.")
+@click.option("--demo", is_flag=True, help="The six of the demonstration.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--assignment", default="ps2_convolution", show_default=True)
+@click.pass_obj
+def sample_class(
+    course: Course, students: int | None, demo: bool, seed: int, assignment: str
+) -> None:
+    """Make a class of submissions to try the grader on."""
+    from autograder.sample_class import make_class, make_demo
+
+    course.check_assignments([assignment])
+    if demo == bool(students):
+        raise click.UsageError("Give either --students N or --demo.")
+    if demo:
+        made = make_demo(course, assignment)
+    else:
+        made = make_class(course, assignment, students, seed)
+    for student, about in made[:12]:
+        click.echo(f"  {student}  {about}")
+    if len(made) > 12:
+        click.echo(f"  ... and {len(made) - 12} more")
+    click.echo(f"{len(made)} submissions: {_near(course.submitted)}")
+
+
+def _named(course: Course, assignments: Sequence[str]) -> list[str]:
+    course.check_assignments(assignments)
+    return list(assignments) or course.assignments()
+
+
+def _must_be_graded(course: Course) -> None:
+    if not course.gradebook.is_file():
+        raise CourseError(
+            f"Nothing is graded yet in {course.folder}: "
+            "run `python -m autograder grade ASSIGNMENT` first."
+        )
+
+
+def _near(path: Path) -> str:
+    """A path as short as it can be said from here."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m autograder")

@@ -1,0 +1,105 @@
+"""Feedback pages: what they say, what they never hold, when they are rewritten."""
+
+from __future__ import annotations
+
+import pytest
+
+from autograder import grading
+from autograder.feedback import page_of, without_hidden, write_feedback
+from autograder.gradebook import opened
+from autograder.record import read_record
+from autograder.tests.tiny import SECRET, cell_of
+
+
+@pytest.fixture
+def pages(tiny):
+    """Grade the class and write its feedback; the text of a student's page."""
+
+    def make(student="s001"):
+        grading.grade(tiny.course, ["tiny"], workers=0, say=lambda line: None)
+        make.written = write_feedback(tiny.course, ["tiny"])
+        record = read_record(tiny.course.verdicts, "tiny", student)
+        return page_of(tiny.course, record).read_text(encoding="utf-8")
+
+    return make
+
+
+def test_a_wrong_answer_gets_its_hint_and_a_right_one_its_points(tiny, pages):
+    tiny.hand_in("s001", tiny.answered(triple="def triple(x):\n    return x + 3"))
+    page = " ".join(pages().split())
+    assert "Your output is x plus the factor." in page
+    assert "that triple multiplies by 3" in page
+    assert "3 of 3 points, right" in page
+    assert "0 of 2 points, not right yet" in page
+    assert "<b>3 / 10</b>" in page
+    assert "still wait" in page
+
+
+def test_no_hidden_block_reaches_a_page(tiny, pages):
+    tiny.hand_in("s001", tiny.answered())
+    page = pages()
+    assert SECRET not in page
+    assert "HIDDEN TESTS" not in page
+    assert "Checks double." in page, "the public part of a graded cell stays"
+
+
+def test_a_students_own_hidden_marks_break_nothing(tiny, pages):
+    double = "def double(x):\n    ### BEGIN HIDDEN TESTS\n    return 2 * x"
+    tiny.hand_in("s001", tiny.answered(double=double))
+    assert "3 of 3 points" in " ".join(pages().split())
+
+
+def test_repairs_are_shown(tiny, pages):
+    notebook = tiny.answered()
+    cell_of(notebook, "double_values").source = "3"
+    tiny.hand_in("s001", notebook)
+    assert "The graded cell was edited; the released text was put back." in pages()
+
+
+def test_a_quarantined_student_reads_why_and_what_to_do(tiny, pages):
+    tiny.hand_in("s001", b'{"cells": [')
+    page = pages()
+    assert "cut short" in page
+    assert "What to do" in page
+
+
+def test_nothing_a_student_writes_runs_in_the_page(tiny, pages):
+    notebook = tiny.answered()
+    attack = "<script>alert(1)</script><img src=x onerror=alert(1)>"
+    cell_of(notebook, "why").source = attack + " **because** a < b"
+    notebook.cells[0].source = attack
+    notebook.cells.insert(3, dict(notebook.cells[4], source=f"# {attack}\n1/0", id="z"))
+    tiny.hand_in("s001", notebook)
+    page = pages()
+    assert "<script>alert" not in page
+    assert "onerror=alert(1)>" not in page.replace("&gt;", "")
+    assert "<strong>because</strong>" in page
+
+
+def test_a_page_is_rewritten_only_when_it_changes(tiny, pages):
+    tiny.hand_in("s001", tiny.answered())
+    tiny.hand_in("s002", tiny.untouched())
+    pages()
+    assert (pages.written.made, pages.written.unchanged) == (2, 0)
+    pages()
+    assert (pages.written.made, pages.written.unchanged) == (0, 2)
+    with opened(tiny.course) as gradebook:
+        gradebook.find_grade("why", "tiny", "tiny", "s001").manual_score = 5
+        gradebook.find_comment("why", "tiny", "tiny", "s001").manual_comment = "Good."
+        gradebook.db.commit()
+    page = " ".join(pages().split())
+    assert (pages.written.made, pages.written.unchanged) == (1, 1)
+    assert "<b>10 / 10</b>" in page
+    assert "Good." in page
+
+
+@pytest.mark.parametrize(
+    ("source", "left"),
+    [
+        ("a\n### BEGIN HIDDEN TESTS\nb\n### END HIDDEN TESTS\nc", "a\nc"),
+        ("a\n### BEGIN HIDDEN TESTS\nb", "a"),
+        ("a", "a"),
+    ],
+)
+def test_hidden_blocks_are_cut_out(source, left):
+    assert without_hidden(source) == left
