@@ -42,9 +42,6 @@ def main(arguments: list[str] | None = None) -> int:
         # ten times slower, as measured.
         with threadpool_limits(1, user_api="blas"):
             return run(options.data, _setup(options), _folder(options))
-    except data.DataError as error:
-        print(f"{error}\nTo train without a download: make train DATA=shapes",
-              file=sys.stderr)
     except REFUSED as error:
         print(error, file=sys.stderr)
     return 1

@@ -6,6 +6,7 @@ from contextlib import redirect_stdout
 
 import numpy as np
 import pytest
+import requests
 
 from convlab import data, layers, train
 from convlab.network import Network
@@ -116,14 +117,16 @@ def test_a_log_that_is_none(tmp_path, capsys):
 
 
 def test_no_data_and_no_network(tmp_path, monkeypatch, capsys):
-    def load(name):
-        raise data.DownloadError("CIFAR-10 is not here and there is no network.")
+    def no_network(*_, **__):
+        raise requests.ConnectionError("Name or service not known")
 
-    monkeypatch.setattr(data, "load", load)
-    assert train.main(["--out", str(tmp_path)]) == 1
-    assert capsys.readouterr().err == (
-        "CIFAR-10 is not here and there is no network.\n"
-        "To train without a download: make train DATA=shapes\n")
+    monkeypatch.setattr(requests.Session, "request", no_network)
+    monkeypatch.setenv("CONVLAB_DATA", str(tmp_path / "data"))
+    assert train.main(["--out", str(tmp_path / "run")]) == 1
+    said = capsys.readouterr().err
+    assert "make train DATA=shapes" in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_typo_is_pointed_at(tmp_path, capsys):
