@@ -45,21 +45,26 @@ def save(*functions: Callable[..., Any], to: str) -> None:
     missing = {name: one.missing for name, one in plan.items()
                if one.missing and not one.unwritten}
     kept = [name for name in wanted if name not in unwritten and name not in missing]
-    text = _module(to, kept, {n: plan[n] for n in kept}, statements)
-    wrong = _verify(text, kept, names)
-    path = Path(FOLDER) / f"{to}.py"
-    try:
-        _write(path, text)
-    except OSError as error:
-        print(f"Nothing is saved: {path} cannot be written ({error.strerror}).")
-        return
-    print(f"Saved to {path}: {', '.join(kept) or 'nothing yet'}.")
+    if kept:
+        _save(Path(FOLDER) / f"{to}.py", kept, plan, statements, names)
+    else:
+        print("Nothing is saved yet.")
     for name in unwritten:
         print(f"Left out: {name} is not written yet.")
     for name, needs in missing.items():
         print(f"Left out: {name} needs {', '.join(sorted(needs))}, which no cell "
               "that was run defines.")
-    for name, reason in wrong.items():
+
+
+def _save(path: Path, kept, plan, statements, names) -> None:
+    text = _module(path.stem, kept, {name: plan[name] for name in kept}, statements)
+    try:
+        _write(path, text)
+    except OSError as error:
+        print(f"Nothing is saved: {path} cannot be written ({error.strerror}).")
+        return
+    print(f"Saved to {path}: {', '.join(kept)}.")
+    for name, reason in _verify(text, kept, names).items():
         print(f"Look at {name}: {reason}")
 
 
@@ -114,8 +119,9 @@ def _session(functions: Sequence[Callable]) -> tuple[Mapping, list[Statement]]:
     if shell is not None:
         cells = [cell for cell in shell.user_ns.get("In", []) if cell]
         return shell.user_ns, _statements(cells)
-    files = dict.fromkeys(inspect.getsourcefile(_plain(one)) for one in functions)
-    sources = [Path(file).read_text(encoding="utf-8") for file in files if file]
+    files = dict.fromkeys(_plain(one).__code__.co_filename for one in functions)
+    sources = [Path(file).read_text(encoding="utf-8") for file in files
+               if Path(file).is_file()]
     return (getattr(_plain(functions[0]), "__globals__", {}) if functions else {},
             _statements(sources))
 

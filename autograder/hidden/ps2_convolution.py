@@ -8,6 +8,7 @@ filters (K, Fh, Fw, C).
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -79,7 +80,18 @@ def _slide(x, w, b, stride):
 # --------------------------------------------------------------------------
 # misconceptions
 
-_SIZE = (
+
+def _refusing(right, mistakes):
+    """The same mistakes in functions that refuse what is to be refused."""
+    def careful(wrong):
+        def function(*args, **kwargs):
+            right(*args, **kwargs)
+            return wrong(*args, **kwargs)
+        return function
+    return tuple(replace(m, wrong=careful(m.wrong)) for m in mistakes)
+
+
+_SIZE = _refusing(output_size, (
     Misconception(
         "padding_counted_once",
         "You count the padding once. P zeros are added on each side, so a row "
@@ -106,7 +118,7 @@ _SIZE = (
         "must be an int. Once you know that the division leaves no remainder, "
         "// gives the same value as an int.",
         lambda n, f, stride=1, pad=0: (n + 2 * pad - f) / stride + 1),
-)
+))
 _SIZE_REFUSED = (
     Misconception(
         "floors_the_size",
@@ -118,7 +130,9 @@ _SIZE_REFUSED = (
         "fractional_size",
         "You return a fraction of a position. There is none: where the division "
         "leaves a remainder, raise ValueError and say which numbers do not fit.",
-        lambda n, f, stride=1, pad=0: (n + 2 * pad - f) / stride + 1),
+        lambda n, f, stride=1, pad=0: (
+            (n + 2 * pad - f) / stride + 1 if (n + 2 * pad - f) % stride
+            else (n + 2 * pad - f) // stride + 1)),
     Misconception(
         "negative_padding_accepted",
         "You accept negative padding. The formula has a value for it, but no "
@@ -159,7 +173,7 @@ _PARAMETERS = (
         lambda channels, filters, size: filters * (size**2 + 1)),
     Misconception(
         "filters_and_channels_swapped",
-        "Filters and channels are swapped: `channels` is how deep the input "
+        "You swap filters and channels: `channels` is how deep the input "
         "(and so each filter) is, `filters` is how many filters there are.",
         lambda channels, filters, size: channels * (size**2 * filters + 1)),
     Misconception(
@@ -344,7 +358,7 @@ _MAPS_FIRST = Misconception(
         x, w, b, *more, **named).transpose(0, 3, 1, 2))
 _ACCUMULATES = Misconception(
     "images_add_up",
-    "The first image is right, but each later one has those before it added "
+    "Your first image is right, but each later one has those before it added "
     "on. The sum has to start afresh for each image.",
     lambda x, w, b, *more, **named: np.cumsum(
         conv2d(x, w, b, *more, **named), axis=0))
@@ -372,7 +386,7 @@ _FLOAT32 = Misconception(
     lambda x, w, b, *more, **named: conv2d(
         x, w, b, *more, **named).astype(np.float32))
 
-_CONV = (
+_CONV = _refusing(conv2d, (
     _FLIPPED, _BIAS, _BIAS_EACH_CHANNEL, _FIRST_CHANNEL, _CHANNELS_AVERAGED, _MEAN,
     _ROWS_AND_COLUMNS, _BORDER,
     _STRIDE_FORGOTTEN, _STRIDE_ROWS, _STRIDE_SHRINKS,
@@ -380,7 +394,7 @@ _CONV = (
     _BIAS_FIRST, _FILTERS_SUMMED, _FIRST_FILTER, _MAPS_FIRST,
     _ACCUMULATES, _FIRST_IMAGE, _ONE_IMAGE,
     _FLOAT64, _FLOAT32,
-)
+))
 
 
 def _floors(x, w, b, stride=1, pad=0):
@@ -437,7 +451,7 @@ _CONV_REFUSED = (
 def _one_map(mistakes: tuple[Misconception, ...]) -> tuple[Misconception, ...]:
     """The same mistakes in a function of one image and one filter."""
     def adapted(m: Misconception) -> Misconception:
-        return Misconception(m.name, m.hint, lambda x, w, b, stride=1: m.wrong(
+        return replace(m, wrong=lambda x, w, b, stride=1: m.wrong(
             x[None], w[None], np.array([b]), stride)[0, :, :, 0])
     return tuple(map(adapted, mistakes))
 
@@ -445,7 +459,7 @@ def _one_map(mistakes: tuple[Misconception, ...]) -> tuple[Misconception, ...]:
 def _one_image(mistakes: tuple[Misconception, ...]) -> tuple[Misconception, ...]:
     """The same mistakes in a function of one image and many filters."""
     def adapted(m: Misconception) -> Misconception:
-        return Misconception(m.name, m.hint, lambda x, *more, **named: m.wrong(
+        return replace(m, wrong=lambda x, *more, **named: m.wrong(
             x[None], *more, **named)[0])
     return tuple(map(adapted, mistakes))
 
@@ -471,19 +485,15 @@ _PADDING = (
         "You pad the channels too: np.pad with a single number pads every axis. "
         "Give it one pair an axis, ((pad, pad), (pad, pad), (0, 0)).",
         _pad_with(lambda p: p)),
-    Misconception(_PAD_ONE_SIDE.name, _PAD_ONE_SIDE.hint,
-                  _pad_with(lambda p: ((p, 0), (p, 0), (0, 0)))),
-    Misconception(_PAD_OTHER_SIDE.name, _PAD_OTHER_SIDE.hint,
-                  _pad_with(lambda p: ((0, p), (0, p), (0, 0)))),
+    replace(_PAD_ONE_SIDE, wrong=_pad_with(lambda p: ((p, 0), (p, 0), (0, 0)))),
+    replace(_PAD_OTHER_SIDE, wrong=_pad_with(lambda p: ((0, p), (0, p), (0, 0)))),
     Misconception(
         "image_in_the_corner",
-        "The size is right, but the image sits in the corner. Its first pixel "
-        "belongs at row P, column P: wide[P:P+H, P:P+W] = x.",
+        "Your array has the right size, but the image sits in its corner. The first "
+        "pixel belongs at row P, column P: wide[P:P+H, P:P+W] = x.",
         _pad_with(lambda p: ((0, 2 * p), (0, 2 * p), (0, 0)))),
-    Misconception(_PAD_ROWS.name, _PAD_ROWS.hint,
-                  _pad_with(lambda p: ((p, p), (0, 0), (0, 0)))),
-    Misconception(_PAD_EDGE.name, _PAD_EDGE.hint,
-                  _pad_with(lambda p: ((p, p), (p, p), (0, 0)), "edge")),
+    replace(_PAD_ROWS, wrong=_pad_with(lambda p: ((p, p), (0, 0), (0, 0)))),
+    replace(_PAD_EDGE, wrong=_pad_with(lambda p: ((p, p), (p, p), (0, 0)), "edge")),
 )
 
 
@@ -759,7 +769,7 @@ def _check_forward(rng):
 
 CHECKS = (
     Check("ps2/output_size", "output_size", _check_size, output_size,
-          tuple(m for m in _SIZE + _SIZE_REFUSED if m.name != "fractional_size")),
+          _SIZE + _SIZE_REFUSED),
     Check("ps2/conv_parameters", "conv_parameters", _check_parameters,
           conv_parameters, _PARAMETERS),
     Check("ps2/one_number", "one_number", _check_number, one_number, _NUMBER),

@@ -46,7 +46,7 @@ class Report:
             self.outputs = output_tables(self.failed)
 
     def __str__(self) -> str:
-        lines = [f"{'✗' if self.failed else '✓'} {self.headline()}"]
+        lines = [f"{self.mark()[0]} {self.headline()}"]
         lines += self.paragraphs()
         for tables in (self.inputs, self.outputs):
             if tables:
@@ -54,6 +54,12 @@ class Report:
         return "\n".join(lines)
 
     __repr__ = __str__
+
+    def mark(self) -> tuple[str, str]:
+        """A sign and its colour."""
+        if self.result.unwritten:
+            return "○", plotting.INK
+        return ("✗", BAD) if self.failed else ("✓", GOOD)
 
     def headline(self) -> str:
         name, attempts = self.result.check.name, self.result.attempts
@@ -103,9 +109,9 @@ class Report:
         return notes
 
     def _repr_html_(self) -> str:
-        colour = BAD if self.failed else GOOD
-        body = [f'<b><span style="color:{colour}">{"✗" if self.failed else "✓"}'
-                f"</span> {escape(self.headline())}</b>"]
+        sign, colour = self.mark()
+        body = [f'<b><span style="color:{colour}">{sign}</span> '
+                f"{escape(self.headline())}</b>"]
         body += [_html_paragraph(text) for text in self.paragraphs()]
         for tables in (self.inputs, self.outputs):
             if tables:
