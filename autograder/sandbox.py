@@ -31,7 +31,7 @@ LIMITS_LACKS = (
     "network, and end your other processes; only memory, processor time and file "
     "sizes are limited. Use it for submissions that you trust.")
 PRELOAD = ("numpy", "numba", "matplotlib", "matplotlib.pyplot")
-HOME, COURSE, GRADER = "/home/student", "/course", "/grader"
+HOME, COURSE, GRADER = "/scratch", "/course", "/grader"
 SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin")
 ETC = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "localtime",
        "fonts")
@@ -94,7 +94,7 @@ class Sandbox:
         package = Path(__file__).parent
         if folder is None:
             home, course, grader = HOME, COURSE, GRADER
-            walls = [*self.bwrap, *view(), *mounts(self.limits, self.layers), "--"]
+            walls = [*self.bwrap, *mounts(self.limits, self.layers), "--"]
         else:
             home, course, grader = (str(folder / name)
                                     for name in ("home", "course", "grader"))
@@ -145,7 +145,8 @@ def find_bwrap() -> tuple[str, ...]:
     for program in _programs():
         for user in _user_namespaces():
             command = (program, *FLAGS, *user)
-            probe = [*command, *view(), "--", sys.executable, "-I", "-c", ""]
+            probe = [*command, *mounts(Limits(), layers=False), "--", sys.executable,
+                     "-I", "-c", "import numpy"]
             try:
                 found = subprocess.run(probe, capture_output=True, text=True,
                                        timeout=30, env={})
@@ -252,10 +253,11 @@ def _site_folders() -> tuple[str, ...]:
 
 
 def mounts(limits: Limits, layers: bool) -> list[str]:
-    """bwrap's arguments for the scratch folders, convlab and the server."""
-    args = []
-    for path, share in ((HOME, 2), ("/tmp", 4), ("/dev/shm", 4)):
-        args += ["--size", str(limits.scratch_bytes // share), "--tmpfs", path]
+    """bwrap's arguments for all that is seen: scratch, Python, convlab, the server."""
+    quarter = str(limits.scratch_bytes // 4)
+    args = ["--size", str(limits.scratch_bytes // 2), "--tmpfs", HOME,
+            "--size", quarter, "--tmpfs", "/tmp",  # Python may lie below it
+            *view(), "--size", quarter, "--tmpfs", "/dev/shm"]
     for path in _convlab():
         if layers or path.name != "layers":
             args += ["--ro-bind", str(path), f"{COURSE}/convlab/{path.name}"]

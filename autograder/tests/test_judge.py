@@ -1,6 +1,7 @@
 """Points earned are points deserved, whatever a submission tries."""
 
 import json
+import os
 import textwrap
 
 import numpy as np
@@ -135,7 +136,8 @@ CALLS = {
         "memory"),
     "forks": ("import os, time\n    for _ in range(200):\n        if not os.fork():\n"
               "            time.sleep(60); os._exit(0)\n    time.sleep(60)",
-              "processes"),
+              # root's processes are counted from outside, a user's inside as well
+              "error" if os.geteuid() else "processes"),
 }
 
 
