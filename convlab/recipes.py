@@ -24,8 +24,10 @@ SETUPS = {
         Recipe(epochs=8, learning_rate=0.05, flip=True, shift=2, held_out=5000)),
     "shapes": Setup(
         "[CONV-RELU-POOL]*3-(FC-RELU)*1,SOFTMAX",
-        Recipe(epochs=8, learning_rate=0.05, flip=True, shift=2, held_out=1000)),
+        Recipe(epochs=10, batch_size=32, learning_rate=0.02, flip=True, shift=2,
+               held_out=1000)),
     "digits": Setup(
         "[CONV{16}-RELU-POOL]*2-(FC{64}-RELU)*1,SOFTMAX",
-        Recipe(epochs=20, learning_rate=0.05, shift=1, held_out=200)),
+        Recipe(epochs=20, batch_size=32, learning_rate=0.05, shift=1,
+               held_out=200)),
 }
