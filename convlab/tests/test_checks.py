@@ -368,7 +368,7 @@ def reshapes(x):
     return x.T.reshape(6)
 
 
-@pytest.mark.filterwarnings("ignore:.*reflected list")
+@pytest.mark.filterwarnings("ignore::numba.core.errors.NumbaPendingDeprecationWarning")
 @pytest.mark.parametrize("function, argument, says", [
     (calls_plain, np.ones((2, 3)), "put @njit above plain as well"),
     (pads, np.ones((2, 3)), "numba cannot compile np.pad"),

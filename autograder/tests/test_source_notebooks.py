@@ -1,0 +1,103 @@
+"""The source notebooks run to their end and are worth all of their points."""
+
+from __future__ import annotations
+
+import ast
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from nbgrader.utils import is_grade, is_solution
+
+from autograder import hidden
+from autograder.course import Course
+
+COURSE = Course()
+ASSIGNMENTS = COURSE.assignments()
+
+
+def run(path, folder, allow_errors=False):
+    notebook = nbformat.read(path, as_version=4)
+    NotebookClient(notebook, timeout=300, kernel_name="python3",
+                   allow_errors=allow_errors,
+                   resources={"metadata": {"path": str(folder)}}).execute()
+    return notebook
+
+
+def outputs(cell, kind):
+    return [one for one in cell.outputs if one.output_type == kind]
+
+
+def errors_on(notebook):
+    return [cell.id for cell in notebook.cells if cell.cell_type == "code"
+            for one in cell.outputs
+            if one.output_type == "stream" and one.name == "stderr"]
+
+
+def checks_in(notebook):
+    return [cell for cell in notebook.cells if cell.source.startswith("check(")]
+
+
+@pytest.mark.parametrize("name", ASSIGNMENTS)
+def test_the_source_is_worth_all_points(name, tmp_path):
+    notebook = run(COURSE.source(name), tmp_path)
+    for cell in filter(is_grade, notebook.cells):
+        question = hidden.questions(name)[cell.metadata.nbgrader.grade_id]
+        said = outputs(cell, "stream")[0].text
+        assert f"{question.name}: " in said
+        points = float(outputs(cell, "execute_result")[0].data["text/plain"])
+        if question.speed is None:  # a busy machine may be slow
+            assert points == question.points, said
+    for cell in checks_in(notebook):
+        shown = outputs(cell, "display_data")[0].data
+        assert shown["text/plain"].startswith("✓")
+        assert "cases right" in shown["text/html"]
+    assert errors_on(notebook) == []
+    assert (tmp_path / "carried" / f"{name}.py").is_file()
+
+
+@pytest.mark.parametrize("name", ASSIGNMENTS)
+def test_an_untouched_release_is_told_so_and_worth_nothing(name, tmp_path):
+    path = COURSE.exercises / name / f"{name}.ipynb"
+    notebook = run(path, tmp_path, allow_errors=True)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            for error in outputs(cell, "error"):
+                assert error.ename in ("NotImplementedError", "NameError")
+    for cell in checks_in(notebook):
+        assert not outputs(cell, "error")
+        assert "not written yet" in outputs(cell, "display_data")[0].data["text/plain"]
+    for cell in filter(is_grade, notebook.cells):
+        assert cell.outputs == []
+    assert errors_on(notebook) == []
+    assert not (tmp_path / "carried").exists()
+
+
+@pytest.mark.parametrize("name", ASSIGNMENTS)
+def test_every_cell_has_a_readable_id_and_a_place_in_the_rhythm(name):
+    notebook = nbformat.read(COURSE.source(name), as_version=4)
+    nbformat.validate(notebook)
+    ids = [cell.id for cell in notebook.cells]
+    assert len(ids) == len(set(ids))
+    assert all(one.replace("_", "a").isalnum() and not one[:8].isdigit() for one in ids)
+    for cell in notebook.cells:
+        if is_grade(cell) or is_solution(cell):
+            assert cell.id == cell.metadata.nbgrader.grade_id
+            assert cell.metadata.nbgrader.schema_version == 3
+            assert cell.metadata.nbgrader.locked == is_grade(cell)
+    written = [function.name for cell in notebook.cells if is_solution(cell)
+               for function in ast.parse(cell.source).body]
+    checked = "".join(cell.source for cell in checks_in(notebook))
+    for function in {question.function for question in hidden.questions(name).values()}:
+        assert function in written
+        assert f", {function})" in checked
+
+
+@pytest.mark.parametrize("name", ASSIGNMENTS)
+def test_every_function_to_write_says_its_shapes(name):
+    notebook = nbformat.read(COURSE.source(name), as_version=4)
+    for cell in filter(is_solution, notebook.cells):
+        assert "### BEGIN SOLUTION" in cell.source
+        for function in ast.parse(cell.source).body:
+            assert isinstance(function, ast.FunctionDef)
+            assert "eturns" in ast.get_docstring(function)
