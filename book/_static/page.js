@@ -2,7 +2,7 @@
 
 // Blocks that scroll sideways must be reachable by keyboard: a stop for Tab,
 // only where there is something to scroll, and a name for screen readers.
-const SCROLLING = ".drawing-part, .math, .cell_output .output, pre, "
+const SCROLLING = ".drawing-part, div.math, mjx-container, .cell_output .output, pre, "
   + ".pst-scrollable-table-container";
 
 function markScrolling() {

@@ -1,16 +1,20 @@
 """What the book's pages can say beyond MyST, as one Sphinx extension.
 
-- `calc`: numbers that are computed, never typed.
-- `drawn`: figures that are drawn from numbers when the page is built.
+- `accessible`: corrections for screen readers;
+- `calc`: numbers that are computed, never typed;
+- `citations`: the bibliography's labels;
+- `drawn`: figures that are drawn from numbers when the page is built;
 - `offline`: local mathematics and search, so that no page needs the network;
 - `progress`: a line a page while building.
 """
 
-from . import calc, drawn, offline, progress
+from . import accessible, calc, citations, drawn, offline, progress
 
 
 def setup(app):
+    accessible.setup(app)
     calc.setup(app)
+    citations.setup(app)
     drawn.setup(app)
     offline.setup(app)
     progress.setup(app)

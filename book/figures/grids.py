@@ -60,7 +60,8 @@ def _positions_alt(n: int, f: int, stride: int, count: int, left_over: int) -> s
            f"they start at columns {starts}")
     if not left_over:
         return f"{alt}, {count} positions, and the last one ends at the edge."
-    return (f"{alt}. After the last of them {left_over} of the {n} columns is left "
+    verb = "is" if left_over == 1 else "are"
+    return (f"{alt}. After the last of them {left_over} of the {n} columns {verb} left "
             f"over, and the next place would stick out of the grid: stride "
             f"{stride} does not fit.")
 

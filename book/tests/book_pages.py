@@ -1,0 +1,25 @@
+"""Which pages there are: their sources, and where each is built."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from book.build import BOOK
+
+
+def chapters() -> list[Path]:
+    """The sources of all chapters."""
+    return sorted((BOOK / "chapters").glob("*.md"))
+
+
+def sources() -> list[Path]:
+    """Every page's source."""
+    return [BOOK / "index.md", *chapters(), BOOK / "bibliography.md"]
+
+
+def page_of(source: Path) -> str:
+    """A source's page, relative to the built folder."""
+    return source.relative_to(BOOK).with_suffix(".html").as_posix()
+
+
+PAGES = [page_of(source) for source in sources()]

@@ -1,0 +1,107 @@
+"""One build of the book for all tests, and a browser that has no network."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from book.build import ROOT
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the HTML pages, built from nothing.
+
+    Worker processes of one test run share it: the first to get the lock builds.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        folder = folder.parent
+    output, log = folder / "book", folder / "book.log"
+    with open(folder / "book.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not log.exists():
+            run = subprocess.run(
+                [sys.executable, "-m", "book.build", "--output", output], cwd=ROOT,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            log.write_text(f"{run.returncode}\n{run.stdout}")
+    status, _, said = log.read_text().partition("\n")
+    assert status == "0", f"the book does not build:\n{said}"
+    return output / "html"
+
+
+@dataclass
+class Watched:
+    """A browser page and what it did: requests that left, errors it printed."""
+
+    page: object
+    outside: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """The system's Chromium, driven by playwright."""
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        pytest.skip("no Chromium: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=sandbox)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(chromium) -> Iterator:
+    """Open an address in a fresh page; at the end, nothing may have gone wrong.
+
+    Any request to anything but a file or this machine is stopped and fails the
+    test, as does an error on the console or a script that throws.
+    """
+    contexts, watched = [], []
+
+    def open_page(url: str, width: int = 1280, theme: str = "light",
+                  **options) -> object:
+        context = chromium.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=theme, **options)
+        contexts.append(context)
+        seen = Watched(context.new_page())
+        watched.append(seen)
+
+        def stop_outside(route):
+            address = route.request.url
+            if address.startswith(("file:", "data:", "blob:", "http://127.0.0.1:")):
+                route.continue_()
+            else:
+                seen.outside.append(address)
+                route.abort()
+
+        context.route("**/*", stop_outside)
+        seen.page.on("console", lambda message: seen.errors.append(message.text)
+                     if message.type == "error" else None)
+        seen.page.on("pageerror", lambda error: seen.errors.append(str(error)))
+        # "csp" is a script that is not run because scripts are switched off.
+        seen.page.on("requestfailed", lambda request: seen.errors.append(
+            f"{request.url}: {request.failure}") if request.failure != "csp" else None)
+        seen.page.goto(url)
+        seen.page.wait_for_load_state("networkidle")
+        return seen.page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert [seen.outside for seen in watched] == [[] for _ in watched]
+    assert [seen.errors for seen in watched] == [[] for _ in watched]

@@ -1,0 +1,183 @@
+"""Figures say what is true, refuse what is not, and are the same every time."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from scipy.signal import correlate2d
+
+from book import figures
+from book.extension.drawn import LEAST_SCALE
+from book.figures import palette
+from book.figures.charts import sizes
+from book.figures.grids import windows_over
+from book.figures.numbers import correlate
+from convlab.arithmetic import Conv, Dense, Pool, Relu, SizeError
+
+IMAGE = (32, 32, 3)
+X = [[3, 1, 2, 0, 1], [0, 2, 1, 3, 2], [1, 0, 3, 1, 0], [2, 1, 0, 2, 3],
+     [0, 3, 1, 1, 2]]
+W = [[1, 0, -1]] * 3
+STEPS = [Conv(6, 5), Relu(), Pool(), Dense(10)]
+EXAMPLES = {
+    "activation_map": lambda: figures.activation_map(IMAGE, 5, 8, 12),
+    "coverage": lambda: figures.coverage(7, 3, 0),
+    "dot_product": lambda: figures.dot_product((5, 5, 3)),
+    "filter_bank": lambda: figures.filter_bank(IMAGE, 6, 5),
+    "one_position": lambda: figures.one_position(X, W, 1, 2),
+    "padding": lambda: figures.padding(7, 3, 1),
+    "positions": lambda: figures.positions(7, 3, 3),
+    "sequence": lambda: figures.sequence(IMAGE, STEPS),
+    "shrinking": lambda: figures.shrinking(32, 5, 8),
+}
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def words(drawing) -> list[str]:
+    """The texts of a drawing."""
+    root = ElementTree.fromstring(drawing.svg)
+    return [text.text for text in root.iter(f"{SVG}text")]
+
+
+def test_every_figure_has_an_example_here():
+    assert EXAMPLES.keys() == figures.FIGURES.keys()
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_figure_is_one_accessible_svg_the_same_every_time(name):
+    drawing = EXAMPLES[name]()
+    assert drawing == EXAMPLES[name]()
+    root = ElementTree.fromstring(drawing.svg)
+    assert root.get("role") == "img"
+    assert root.get("aria-label") == drawing.alt
+    assert len(drawing.alt.split()) > 12
+    assert drawing.alt.endswith(".")
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_figure_reads_on_both_themes_and_on_a_phone(name):
+    drawing = EXAMPLES[name]()
+    root = ElementTree.fromstring(drawing.svg)
+    for shape in root.iter():
+        for attribute in ("fill", "stroke"):
+            colour = shape.get(attribute, "currentColor")
+            assert colour == "currentColor" or colour in PAINTS, colour
+        if shape.tag == f"{SVG}text":
+            assert shape.get("fill") == "currentColor"
+            assert int(shape.get("font-size")) * LEAST_SCALE >= 9.5
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_nothing_is_drawn_outside_the_frame(name):
+    root = ElementTree.fromstring(EXAMPLES[name]().svg)
+    width, height = int(root.get("width")), int(root.get("height"))
+    for polygon in root.iter(f"{SVG}polygon"):
+        for point in polygon.get("points").split():
+            x, y = map(float, point.split(","))
+            assert 0 <= x <= width
+            assert 0 <= y <= height
+    for text in root.iter(f"{SVG}text"):
+        # 0.62 em a letter is more than any of these fonts needs on average.
+        length = len(text.text or "") * int(text.get("font-size")) * 0.62
+        x = float(text.get("x"))
+        left = {"start": x, "middle": x - length / 2, "end": x - length}
+        start = left[text.get("text-anchor")]
+        assert start > -2, text.text
+        assert start + length < width + 2, text.text
+
+
+PAINTS = {palette.INPUT, palette.FILTER, palette.OUTPUT, palette.EXTRA,
+          palette.PADDING, palette.PROBLEM, *palette.FILTERS}
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance (WCAG 2.2) of #rrggbb."""
+    parts = [int(colour[i:i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
+              for c in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("background", ["#ffffff", "#121212"])
+@pytest.mark.parametrize("colour", sorted(PAINTS))
+def test_palette_stands_out_on_both_themes(colour, background):
+    light, dark = sorted((luminance(colour), luminance(background)), reverse=True)
+    assert (light + 0.05) / (dark + 0.05) >= 3
+
+
+def test_worked_example_is_cross_correlation():
+    # Row 1, column 2: (1 + 3 + 0) - (2 + 0 + 3), left column minus right column.
+    assert correlate(X, W)[1][2] == (1 + 3 + 0) - (2 + 0 + 3) == -1
+    assert np.array_equal(correlate(X, W), correlate2d(X, W, "valid"))
+    oblong = np.arange(24).reshape(4, 6) % 5 - 2
+    uneven = [[1, -2], [0, 3], [4, 1]]
+    assert np.array_equal(correlate(oblong.tolist(), uneven),
+                          correlate2d(oblong, uneven, "valid"))
+
+
+def test_worked_example_shows_only_what_is_computed_so_far():
+    shown = words(figures.one_position(X, W, 0, 1))
+    inputs, weights = 25, 9
+    labels = 3 + 2 + 2  # three titles, two signs, two lines of the sum
+    assert len(shown) == inputs + weights + 2 + labels
+    assert any(text.endswith("= \N{MINUS SIGN}1") for text in shown)
+
+
+def test_windows_over_each_place_counted_one_by_one():
+    for n, f, pad in ((7, 3, 0), (7, 3, 1), (6, 5, 2), (5, 5, 0)):
+        places = n + 2 * pad - f + 1
+        counts = np.zeros((n + 2 * pad,) * 2, int)
+        for row in range(places):
+            for column in range(places):
+                counts[row:row + f, column:column + f] += 1
+        assert windows_over(n, f, pad) == counts[pad:pad + n, pad:pad + n].tolist()
+
+
+def test_sizes_of_a_shrinking_image():
+    assert sizes(32, 5, 8, 0) == [32, 28, 24, 20, 16, 12, 8, 4]
+    assert sizes(32, 5, 3, 2) == [32, 32, 32, 32]
+
+
+@pytest.mark.parametrize(("stride", "verdict"), [
+    (1, "5 positions"), (2, "3 positions"), (3, "does not fit")])
+def test_positions_of_the_lecture(stride, verdict):
+    assert verdict in words(figures.positions(7, 3, stride))
+
+
+def test_positions_say_what_is_left_over():
+    assert "1 of the 7 columns is left over" in figures.positions(7, 3, 3).alt
+    assert "2 of the 9 columns are left over" in figures.positions(9, 3, 4).alt
+
+
+def test_shapes_in_figures_are_computed():
+    assert "28x28x6" in words(figures.filter_bank(IMAGE, 6, 5))
+    assert "28x28x1 map" in words(figures.activation_map(IMAGE, 5, 0, 0))
+    assert {"32x32x3", "28x28x6", "14x14x6", "10"} <= set(
+        words(figures.sequence(IMAGE, STEPS)))
+    assert re.search(r"\b75 products", " ".join(words(figures.dot_product((5, 5, 3)))))
+
+
+@pytest.mark.parametrize("wrong", [
+    lambda: figures.positions(2, 3),
+    lambda: figures.positions(7, 3, stride=0),
+    lambda: figures.padding(7, 3, 0),
+    lambda: figures.padding(7, 3, -1),
+    lambda: figures.activation_map(IMAGE, 5, 28, 0),
+    lambda: figures.activation_map((32, 32), 5, 0, 0),
+    lambda: figures.one_position(X, W, 3, 0),
+    lambda: figures.one_position([[1, 2], [3]], [[1]], 0, 0),
+    lambda: figures.dot_product((5, 5)),
+    lambda: figures.dot_product((5, 5, 7)),
+    lambda: figures.filter_bank(IMAGE, 7, 5),
+    lambda: figures.filter_bank((4, 4, 3), 6, 5),
+    lambda: figures.sequence((32, 32, 3), [Conv(6, 5, stride=2)]),
+    lambda: figures.shrinking(4, 5, 2),
+    lambda: figures.shrinking(32, 4, 2),
+    lambda: figures.coverage(2, 3, 0),
+])
+def test_wrong_numbers_are_refused(wrong):
+    with pytest.raises(SizeError):
+        wrong()
