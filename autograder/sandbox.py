@@ -9,6 +9,7 @@ trusted.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.util
 import json
@@ -21,6 +22,8 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from autograder import seccomp
 
 MiB = 1 << 20
 GiB = 1 << 30
@@ -80,10 +83,13 @@ class Sandbox:
         folder = None if self.bwrap else Path(tempfile.mkdtemp(prefix="student-"))
         try:
             command, environment = self._command(fd, hello, folder)
-            process = subprocess.Popen(
-                command, env=environment, pass_fds=[fd], stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                start_new_session=True)
+            with _call_filter() as (rules, inherited):
+                if self.bwrap:
+                    command[1:1] = rules
+                process = subprocess.Popen(
+                    command, env=environment, pass_fds=[fd, *inherited],
+                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT, start_new_session=True)
         except BaseException:
             if folder:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -148,8 +154,10 @@ def find_bwrap() -> tuple[str, ...]:
             probe = [*command, *mounts(Limits(), layers=False), "--", sys.executable,
                      "-I", "-c", "import numpy"]
             try:
-                found = subprocess.run(probe, capture_output=True, text=True,
-                                       timeout=30, env={})
+                with _call_filter() as (rules, inherited):
+                    probe[1:1] = rules
+                    found = subprocess.run(probe, capture_output=True, text=True,
+                                           timeout=30, env={}, pass_fds=inherited)
             except (OSError, subprocess.TimeoutExpired) as error:
                 tried.append(f"{program}: {error}")
                 continue
@@ -163,6 +171,22 @@ def find_bwrap() -> tuple[str, ...]:
         "allow user namespaces; on macOS or Windows, grade in a Linux virtual "
         "machine. For submissions that you trust there is --sandbox=limits.\n"
         + LIMITS_LACKS)
+
+
+@contextlib.contextmanager
+def _call_filter() -> Iterator[tuple[list[str], list[int]]]:
+    """bwrap's arguments for the filter on system calls; what it must inherit."""
+    rules = seccomp.program()
+    if not rules:
+        yield [], []
+        return
+    reading, writing = os.pipe()
+    try:
+        with open(writing, "wb") as pipe:  # holds far more than the filter
+            pipe.write(rules)
+        yield ["--seccomp", str(reading)], [reading]
+    finally:
+        os.close(reading)
 
 
 FLAGS = (

@@ -1,6 +1,8 @@
 """A student's process sees Python and its scratch folder, and nothing else."""
 
 import os
+import platform
+import struct
 import subprocess
 import sys
 import time
@@ -9,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from autograder import sandbox
+from autograder import sandbox, seccomp
 from autograder.kernel import Kernel, KernelLost
 from autograder.sandbox import GiB, Limits, MiB, Sandbox, SandboxUnavailable
 from autograder.tests.walls import needs_sandbox, quick
@@ -121,10 +123,47 @@ def test_no_privileges(kernel):
     assert said(kernel, "os.setuid(0)") != ""
     names = said(kernel, "print(sorted(os.environ))")
     assert "CONVLAB_DATA" not in names
-    assert "not permitted" in said(
-        kernel, "import ctypes; c = ctypes.CDLL(None, use_errno=True)\n"
-                "c.mount(b'none', b'/tmp', b'tmpfs', 0, None)\n"
-                "print(os.strerror(ctypes.get_errno()))")
+
+
+CALLS = {
+    "memory of no process": "c.memfd_create(b'x', 0)",
+    "a System V segment": "c.shmget(1, 1 << 40, 0o1600)",
+    "a user namespace": "c.unshare(0x10000000)",
+    "a user namespace by clone": "c.syscall(56, 0x10000011, 0, 0, 0, 0)",
+    "a mount": "c.mount(b'none', b'/tmp', b'tmpfs', 0, None)",
+    "tracing": "c.ptrace(16, 1, 0, 0)",
+}
+
+
+@needs_sandbox
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="numbers of x86_64")
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_calls_that_no_exercise_needs_fail(kernel, call):
+    assert "-1 Operation not permitted" in said(
+        kernel, "import ctypes, os; c = ctypes.CDLL(None, use_errno=True)\n"
+                f"print({call}, os.strerror(ctypes.get_errno()))")
+
+
+@needs_sandbox
+def test_calls_that_exercises_need_work(kernel):
+    assert said(kernel, """
+import multiprocessing, subprocess, threading
+thread = threading.Thread(target=print, args=("thread",))
+thread.start(); thread.join()
+print(subprocess.run(["echo", "program"], capture_output=True, text=True).stdout)
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    print(pool.map(abs, [-1, -2]))""").split() == ["thread", "program", "[1,", "2]"]
+
+
+def test_the_filter_is_whole():
+    for machine in seccomp.MACHINES:
+        rules = seccomp.program(machine)
+        assert len(rules) % 8 == 0
+        steps = list(struct.iter_unpack("=HBBI", rules))
+        assert steps[-1] == (seccomp.RETURN, 0, 0, seccomp.ALLOW)
+        for at, (code, yes, no, _) in enumerate(steps):
+            assert code == seccomp.RETURN or at + 1 + max(yes, no) < len(steps)
+    assert seccomp.program("riscv64") == b""
 
 
 @needs_sandbox
