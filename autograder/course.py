@@ -18,6 +18,9 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 FOLDER_VARIABLE = "CONVNET_COURSE"
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 COURSE_ID = "convnet"
+# Never copied along with a notebook: what tools leave, and what running a source
+# notebook leaves beside it, a module of solutions.
+IGNORED = [".*", "__pycache__", "*.pyc", "*.part", "carried"]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,99}")
 
 
@@ -153,6 +156,7 @@ class Course:
         folders = config.CourseDirectory
         folders.root = str(self.repository)
         folders.course_id = COURSE_ID
+        folders.ignore = IGNORED
         folders.db_url = self.database_url
         folders.source_directory = self._named(self.solutions)
         folders.release_directory = self._named(self.exercises)

@@ -76,7 +76,7 @@ class Explain(CourseStep):
             "right": sum(question["kind"] == "right" for question in questions),
             "waiting": any(question["said"] == WAITS for question in questions),
             "repairs": record.repairs if record else (),
-            "incidents": _incidents(record),
+            "incidents": record.incidents if record else (),
         }
         return nb, resources
 
@@ -195,13 +195,23 @@ def _questions(
             "points": number(settings["points"]),
             "said": said,
             "kind": "right" if full else "wrong" if verdict else "note",
-            "explanation": verdict.explanation.strip() if verdict else "",
+            **_parts(verdict.explanation if verdict else "", name),
             "comment": settings.get("comment") or "",
         }
 
 
-def _incidents(record: Record | None) -> Sequence[Any]:
-    return record.judgement.incidents if record and record.judgement else ()
+def _parts(explanation: str, name: str) -> dict[str, str]:
+    """An explanation's lines by what they are: what was found, and the hint.
+
+    What was checked stands in the question itself, and its name above it.
+    """
+    found, hints = [], []
+    for line in explanation.strip().splitlines():
+        if line.startswith("Hint: "):
+            hints.append(line.removeprefix("Hint: "))
+        elif not line.startswith("Checked: "):
+            found.append(line.removeprefix(f"{name}: "))
+    return {"found": "\n".join(found), "hint": "\n".join(hints)}
 
 
 def environment() -> Environment:

@@ -26,7 +26,7 @@ from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 
 from autograder import hidden
-from autograder.course import COURSE_ID, Course, CourseError
+from autograder.course import COURSE_ID, IGNORED, Course, CourseError
 from autograder.judging import release_of
 from autograder.keys import hash_files
 from autograder.record import QUARANTINED, Record, write_text
@@ -52,7 +52,7 @@ def register(course: Course, assignment: str) -> None:
     graded cell without a hidden test of the same points.
     """
     source = course.source(assignment)
-    files = sorted(path for path in source.parent.rglob("*") if path.is_file())
+    files = sorted(map(Path, utils.find_all_files(str(source.parent), IGNORED)))
     version = hash_files((str(p.relative_to(source.parent)), p) for p in files)
     stamp = course.stamps / "released" / assignment
     released = course.released / assignment / f"{assignment}.ipynb"

@@ -78,7 +78,8 @@ def take_in(
     except RecursionError:
         return intake.quarantine("The notebook is nested too deeply to be read.")
     intake.repairs += repairs
-    intake.findings += look_at_code(own_code(intake.notebook, release))
+    around = [cell.source for cell in release.cells if cell.cell_type == "code"]
+    intake.findings += look_at_code(own_code(intake.notebook, release), around)
     return intake
 
 

@@ -120,12 +120,16 @@ class _Sighting:
     line: int
 
 
-def look_at_code(cells: Iterable[tuple[str, str]]) -> list[Remark]:
-    """What stands out in a student's code cells, given as (title, source)."""
-    cells = list(cells)
+def look_at_code(
+    cells: Iterable[tuple[str, str]], around: Iterable[str] = ()
+) -> list[Remark]:
+    """What stands out in a student's code cells, given as (title, source).
+
+    `around` is the notebook's other code, which may import what they name.
+    """
     trees = [(title, *_parse(source)) for title, source in cells]
     names: dict[str, str] = {}
-    for _, tree, _ in trees:
+    for tree in [_parse(source)[0] for source in around] + [t for _, t, _ in trees]:
         names.update(_imported(tree) if tree else {})
     remarks = []
     for title, tree, text in trees:

@@ -267,7 +267,7 @@ def _duplicated(slot: Slot) -> list[Remark]:
     taken = ""
     if slot.is_answer:
         number = slot.claims.index(slot.chosen) + 1
-        taken = f" Copy {number}, the last that was worked on, is the answer."
+        taken = f" Copy {number} is the answer: the last that was worked on."
     words = f"The cell was there {len(slot.claims)} times.{taken}"
     return [Remark("duplicated-cell", words, slot.title)]
 

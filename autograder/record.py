@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from autograder.remark import Remark
-from autograder.verdict import Judgement
+from autograder.verdict import Incident, Judgement
 
 GRADED, REPAIRED, QUARANTINED = "graded", "repaired", "quarantined"
 FORMAT = 1
@@ -48,6 +48,18 @@ class Record:
         if self.judgement:
             kinds |= {incident.kind for incident in self.judgement.incidents}
         return sorted(kinds)
+
+    @property
+    def incidents(self) -> list[Incident]:
+        """What happened while it ran, the same words said once, for all places."""
+        found: dict[tuple[str, str], list[str]] = {}
+        for incident in self.judgement.incidents if self.judgement else ():
+            places = found.setdefault((incident.kind, incident.message), [])
+            places.append(incident.where)
+        return [
+            Incident(kind, ", ".join(places), message)
+            for (kind, message), places in found.items()
+        ]
 
     def quarantined(self, reason: str) -> Record:
         return replace(self, reason=reason, judgement=None)

@@ -145,5 +145,5 @@ def _incidents(judged: Iterable[Record]) -> list[dict[str, str]]:
         {"student": record.student, "words": incident.message,
          "kind": incident.kind, "where": incident.where, "evidence": ""}
         for record in judged
-        for incident in record.judgement.incidents
+        for incident in record.incidents
     ]  # fmt: skip
