@@ -26,7 +26,7 @@ from threadpoolctl import threadpool_limits
 from convlab import data, layers, plotting, storage
 from convlab.network import Network
 from convlab.recipes import SETUPS, Setup
-from convlab.training import Result, TrainingError, train
+from convlab.training import Result, TrainingError, checksum, train
 
 LOG, WEIGHTS, CHECKPOINT = "log.json", "weights.npz", "checkpoint.npz"
 INTERRUPTED = 130  # the exit status of a program that Ctrl-C ended
@@ -174,7 +174,7 @@ def _finish(dataset: data.Dataset, setup: Setup, network: Network, result: Resul
         f"Confusion matrix on {title}. {right:,} of {total:,} test images are right.")
     log = {
         **_settings(dataset.name, setup), "about": dataset.about,
-        "test_accuracy": right / total, "best_epoch": result.best_epoch,
+        "data_crc32": checksum(dataset), "test_accuracy": right / total, "best_epoch": result.best_epoch,
         "seconds": round(result.seconds, 1), "machine": machine(),
         "versions": {"python": platform.python_version(), "numpy": np.__version__,
                      "numba": numba.__version__},

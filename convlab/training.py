@@ -269,15 +269,20 @@ class Training:
                 "velocity": self.optimiser.velocities}
 
 
+def checksum(dataset: Dataset) -> str:
+    """CRC-32 of the training images and labels: which files a run was made on."""
+    crc = 0
+    for array in (dataset.train_images, dataset.train_labels):
+        crc = zlib.crc32(np.ascontiguousarray(array), crc)
+    return f"{crc:08x}"
+
+
 def _about(network: Network, dataset: Dataset, recipe: Recipe) -> dict[str, Any]:
     """What two trainings must share for one to go on from the other's checkpoint."""
-    checksum = 0
-    for array in (dataset.train_images, dataset.train_labels):
-        checksum = zlib.crc32(np.ascontiguousarray(array), checksum)
     return {"architecture": network.architecture,
             "input_shape": list(network.input_shape), "classes": network.classes,
             "dtype": str(network.dtype), "data": dataset.name,
-            "checksum of the data": checksum, **asdict(recipe)}
+            "checksum of the data": checksum(dataset), **asdict(recipe)}
 
 
 def _check_same_training(path: str | os.PathLike, there: Any, here: dict) -> None:

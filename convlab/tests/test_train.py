@@ -11,7 +11,7 @@ import requests
 from convlab import data, layers, train
 from convlab.network import Network
 from convlab.recipes import SETUPS
-from convlab.training import accuracy
+from convlab.training import accuracy, checksum
 
 SMALL = "[CONV{4}-RELU-POOL]*1,SOFTMAX"
 FILES = ["confusion.svg", "curves.svg", "log.json", "weights.npz"]
@@ -50,6 +50,7 @@ def test_what_a_run_leaves(finished):
     assert (log["data"], log["architecture"]) == ("digits", SMALL)
     assert (log["recipe"]["epochs"], log["recipe"]["seed"]) == (2, 0)
     assert log["machine"] == train.machine()
+    assert log["data_crc32"] == checksum(data.load("digits"))
     assert len(log["history"]) == 2
     assert log["seconds"] > 0
 
