@@ -174,8 +174,9 @@ def _finish(dataset: data.Dataset, setup: Setup, network: Network, result: Resul
         f"Confusion matrix on {title}. {right:,} of {total:,} test images are right.")
     log = {
         **_settings(dataset.name, setup), "about": dataset.about,
-        "data_crc32": checksum(dataset), "test_accuracy": right / total, "best_epoch": result.best_epoch,
-        "seconds": round(result.seconds, 1), "machine": machine(),
+        "data_crc32": checksum(dataset), "test_accuracy": right / total,
+        "best_epoch": result.best_epoch, "seconds": round(result.seconds, 1),
+        "machine": machine(),
         "versions": {"python": platform.python_version(), "numpy": np.__version__,
                      "numba": numba.__version__},
         "history": result.history}
