@@ -6,8 +6,10 @@ needs to hear which line that is and what to write instead.
 
 from __future__ import annotations
 
+import linecache
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 Advice = Callable[[re.Match], str]
 
@@ -38,14 +40,23 @@ def explain_warning(warning: Warning | str) -> str | None:
 
 def line_of(text: str) -> str:
     """"Line 12, `total = x[i]`: " out of numba's message, or ""."""
-    places = re.finditer(r'File "(?P<file>[^"\n]*)", line (?P<line>\d+):\n'
-                         r"(?P<code>(?:(?!.*File \").*\n)*?)[ \t]*\^", text)
-    own = next((one for one in places if "site-packages" not in one["file"]), None)
-    if own is None:
-        return ""
-    lines = [line.strip() for line in own["code"].splitlines() if line.strip()]
-    code = f", `{lines[-1]}`" if lines and not lines[-1].startswith("@") else ""
-    return f"Line {own['line']}{code}: "
+    places = re.finditer(r'File "(?P<file>[^"\n]*)", line (?P<line>\d+):'
+                         r"|at (?P<at>/\S+) \((?P<number>\d+)\)", text)
+    for place in places:
+        file = place["file"] or place["at"]
+        line = int(place["line"] or place["number"])
+        if "site-packages" not in file:
+            code = _source_line(file, line)
+            shown = f", `{code}`" if code and not code.startswith("@") else ""
+            return f"Line {line}{shown}: "
+    return ""
+
+
+def _source_line(file: str, line: int) -> str:
+    """A line of a file or, by the end of its name, of a notebook's cell."""
+    end = Path(*Path(file).parts[-2:]).as_posix()
+    known = next((name for name in linecache.cache if name.endswith(end)), file)
+    return linecache.getline(known, line).strip()
 
 
 def _is_numba(error: BaseException, text: str) -> bool:
@@ -138,9 +149,21 @@ def _shape_of_new_array(found: re.Match) -> str:
 def _operator(found: re.Match) -> str:
     signs = {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//",
              "iadd": "+=", "isub": "-=", "imul": "*=", "matmul": "@"}
-    sign = signs.get(found["name"], found["name"])
-    return (f"numba cannot work out `{_plain(found['one'])} {sign} "
-            f"{_plain(found['other'])}`. Check what the two are.")
+    one, other = map(_plain, _arguments(found["both"]))
+    text = f"numba cannot work out `{one} {signs[found['name']]} {other}`."
+    if ("array" in one) != ("array" in other):
+        return text + " Is an index missing? Down to a single number, it is no array."
+    return text + " Check what the two are."
+
+
+def _arguments(text: str) -> list[str]:
+    """The two arguments of "Literal[int](0), array(float32, 1d, C)"."""
+    depth = 0
+    for place, letter in enumerate(text):
+        depth += (letter in "([<") - (letter in ")]>")
+        if letter == "," and depth == 0:
+            return [text[:place], text[place + 1:].strip()]
+    return [text, "?"]
 
 
 WARNINGS = (
@@ -188,8 +211,8 @@ RULES: tuple[tuple[str, Advice], ...] = (
     (r"arguments must all have the same dtype",
      lambda found: "the two arrays of a compiled product (@ or np.dot) have "
      "different dtypes. Convert one: w.astype(x.dtype)."),
-    (r">>> (?P<name>i?add|i?sub|i?mul|truediv|floordiv|matmul)"
-     r"\((?P<one>.+), (?P<other>[^,]+(?:\(.*\))?)\)\n", _operator),
+    (r">>> (?P<name>i?add|i?sub|i?mul|truediv|floordiv|matmul)\((?P<both>.+)\)\n",
+     _operator),
     (r"Unknown attribute '(?P<name>\w+)' of type (?P<kind>.+)",
      lambda found: f"{_plain(found['kind'])} has no .{found['name']} in compiled "
      "code. Do it with indices and loops, or outside."),

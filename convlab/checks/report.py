@@ -41,7 +41,7 @@ class Report:
         self.result = result
         self.failed = result.failed
         self.inputs, self.outputs = [], []
-        if self.failed and not result.unwritten:
+        if self.failed and self.failed.error is None:
             self.inputs = input_tables(self.failed.case, result.check.arguments)
             self.outputs = output_tables(self.failed)
 

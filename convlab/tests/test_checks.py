@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import linecache
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -405,6 +407,18 @@ def test_the_students_line_is_named():
     with pytest.raises(Exception) as raised:
         njit(array_into_place)(np.ones((2, 3)))
     assert "`y[0, 0] = x[0]`: " in numba_errors.explain(raised.value)
+
+
+def test_the_line_of_a_notebooks_cell_is_named():
+    """numba cannot read a cell; Jupyter keeps its lines in linecache."""
+    name = "/tmp/ipykernel_1/2.py"
+    cell = "def total(x):\n    y = 0\n    y += x\n    return y\n"
+    linecache.cache[name] = (len(cell), None, cell.splitlines(True), name)
+    space = {}
+    exec(compile(cell, name, "exec"), space)
+    with pytest.raises(Exception) as raised:
+        njit(space["total"])(np.ones(2))
+    assert numba_errors.explain(raised.value).startswith("Line 3, `y += x`: ")
 
 
 def test_other_errors_are_left_alone():
