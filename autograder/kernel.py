@@ -64,7 +64,11 @@ class Reply:
 
 
 class Kernel:
-    """A student's process: started, asked, killed. Not for sharing by threads."""
+    """A student's process: started, asked, killed.
+
+    It belongs to the thread that starts it: when that thread ends, so does the
+    process, as bubblewrap ends with its parent.
+    """
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox

@@ -63,7 +63,8 @@ class Session:
         self.outputs: dict[int, list[dict[str, Any]]] = {}
         self.lost: dict[int, KernelLost] = {}  # cells left out, by index, and why
         self.incidents: list[Incident] = []
-        self.timings = {"start": 0.0, "cells": 0.0, "calls": 0.0, "restarts": 0.0}
+        self.timings = {"start": 0.0, "cells": 0.0, "calls": 0.0, "restarts": 0.0,
+                        "peak_mib": 0.0}
         self.versions: dict[str, str] = {}
         self.called: set[str] = set()  # functions that this process was asked for
         self._kernel: Kernel | None = None
@@ -126,8 +127,11 @@ class Session:
             raise
 
     def close(self) -> None:
+        """End the process; the next question gets a new one."""
         if self._kernel:
             self._kernel.close()
+            peak = self._kernel.peak_memory / MiB
+            self.timings["peak_mib"] = max(self.timings["peak_mib"], round(peak, 1))
         self._kernel = None
 
     def incident(self, kind: str, where: str, message: str,

@@ -85,7 +85,8 @@ class Judgement:
     outputs: Mapping[int, list[dict[str, Any]]]  # by index of the cell
     incidents: tuple[Incident, ...] = ()
     seconds: float = 0.0
-    timings: Mapping[str, float] = field(default_factory=dict)  # start, cells, ...
+    # seconds of "start", "cells", "calls"; the number of "restarts"; "peak_mib"
+    timings: Mapping[str, float] = field(default_factory=dict)
     sandbox: str = "bwrap"
     versions: Mapping[str, str] = field(default_factory=dict)
 
