@@ -171,6 +171,7 @@ def _without_math(page: Page, text: str) -> str:
 
 def wrong_in_formula(tex: str, given: Given) -> Iterator[tuple[str, str]]:
     """(number, reason) for each side of an equation that is wrong or unproved."""
+    tex = re.sub(r"(?<=\\\\)\[-?[\d.]+\w+\]", "", tex)  # the space between two rows
     tex = re.sub(r"\\(begin|end)\{\w+\}|\\q?quad|\\text\{[^}]*\}|&", " ", tex)
     for row in re.split(r"\\\\(?!\w)|\\Longrightarrow", tex):
         pieces = re.split(r"(=|\\approx)", row)
@@ -181,12 +182,19 @@ def wrong_in_formula(tex: str, given: Given) -> Iterator[tuple[str, str]]:
         for relation, side, value in sides:
             plain = re.fullmatch(r"-?[\d,]+(\.\d+)?", side)
             if value is None:
+                if re.search(r"\d", side) and not has_variables(side):
+                    yield side, "can't be read: write it with \\frac, \\cdot, + and -"
                 continue
             if len(values) == 1:
                 if plain and (abs(value),) not in given:
                     yield side, "nothing on the other side to compute it from"
             elif not agree(values[0], value, side if relation != "=" else ""):
                 yield side, f"the other side is {float(values[0]):g}"
+
+
+def has_variables(tex: str) -> bool:
+    """Whether letters are left when the names of commands are taken away."""
+    return bool(re.search("[A-Za-z]", re.sub(r"\\[A-Za-z]+", "", tex)))
 
 
 def agree(exact: Fraction, value: Fraction, rounded: str) -> bool:

@@ -7,7 +7,7 @@ from convlab.arithmetic import SizeError, output_size, times, unrounded_size
 from . import palette
 from .svg import SMALL, Canvas, Drawing
 
-CELL = 22
+CELL = 20
 PITCH = 15  # from one bar of a staircase to the next
 
 
@@ -72,7 +72,7 @@ def padding(n: int, f: int, pad: int) -> Drawing:
     full = n + 2 * pad
     if pad < 1:
         raise SizeError("the padding figure needs a border: pad is at least 1")
-    margin, top, gap = 8, 28, 64
+    margin, top, gap = 8, 28, 52
     out_x = margin + full * CELL + gap
     out_y = top + (full - size) * CELL / 2
     canvas = Canvas(int(out_x + size * CELL + margin), top + full * CELL + 12)

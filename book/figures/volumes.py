@@ -26,7 +26,8 @@ SLANT = (0.62, -0.46)  # where one step into the depth goes on the page
 STEP = 6       # pixels of depth a channel, down to less where there are many
 MOST_DEPTH = 90  # pixels of depth
 SMALL_UNIT = 2.5  # as UNIT, in a row of volumes
-GAP = 80       # between two volumes in a row
+GAP = 72       # between two volumes in a row
+COLUMN = 72    # the height of a vector, drawn as a column
 
 
 def depth_of(channels: int) -> Point:
@@ -158,7 +159,7 @@ def sequence(image: Shape, layers: Sequence[Layer]) -> Drawing:
     steps = _steps(trace(layers, image))
     shapes = [volume(image, "the image"), *(row.output_shape for row, _ in steps)]
     tall = max(shape[0] for shape in shapes if len(shape) == 3) * SMALL_UNIT
-    x, y = 22.0, 14 - min(_slant(shape)[1] for shape in shapes) + tall / 2
+    x, y = 20.0, 14 - min(_slant(shape)[1] for shape in shapes) + tall / 2
     canvas = Canvas(0, int(y + tall / 2 + 32))
     for index, shape in enumerate(shapes):
         colour = palette.INPUT if index == 0 else palette.OUTPUT
@@ -194,7 +195,7 @@ def _stood(canvas: Canvas, x: float, y: float, shape: Shape, colour: str) -> flo
         cuboid(canvas, x, y - height / 2, (width, height), shape[2], [colour],
                fill=0.16, stroke=1)
         return width
-    cell = min(10.0, 100 / shape[0])
+    cell = min(10.0, COLUMN / shape[0])
     for k in range(shape[0]):
         canvas.box(x, y + (k - shape[0] / 2) * cell, 12, cell, colour, stroke=1)
     return 12

@@ -102,6 +102,14 @@ def test_drawn_text_stays_legible_on_a_phone(built, opened):
     assert smallest >= 9.5
 
 
+def test_pictures_keep_their_proportions_on_a_phone(built, opened):
+    page = opened((built / "chapters/convolution.html").as_uri(), width=360)
+    ratios = page.eval_on_selector_all(".cell_output img", """all => all.map(one =>
+        one.clientWidth / one.clientHeight / (one.naturalWidth / one.naturalHeight))""")
+    assert len(ratios) >= 2
+    assert ratios == pytest.approx([1] * len(ratios), rel=0.02)
+
+
 def test_folded_answers_open_by_keyboard(built, opened):
     page = opened((built / "chapters/convolution.html").as_uri())
     answer = page.locator("details.sd-dropdown").first

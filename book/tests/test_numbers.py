@@ -55,6 +55,8 @@ def test_what_authors_may_write(text):
     ("$5 \\cdot 5 \\cdot 3 = 75 = 76$", "76"),
     ("$$\\frac{7 - 3}{3} + 1 \\approx 2.34$$", "2.34"),
     ("$H' = 28$", "28"),
+    ("$$\\dfrac{6}{2} = 4$$", "\\dfrac{6}{2}"),
+    ("$$\\begin{aligned} 1 + 1 &= 2 \\\\[6pt] 2 + 2 &= 5 \\end{aligned}$$", "5"),
     ("```{math}\n2 \\times 3 = 5\n```", "5"),
     ("```{drawn} positions(7, 3)\n:name: fig-7\nIt gives 4 places.\n```", "4"),
     ("```{code-cell} ipython3\nx = 17  # 18 of them\n```", "18"),

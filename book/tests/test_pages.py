@@ -48,7 +48,7 @@ def test_chapter_leads_to_an_assignment_that_exists(source):
     notebooks = re.findall(r"exercises/(\w+)/\1\.ipynb", part)
     assert notebooks
     for name in notebooks:
-        assert (ROOT / "solutions" / name).is_dir()
+        assert (ROOT / "exercises" / name / f"{name}.ipynb").is_file()
 
 
 @pytest.mark.parametrize("source", chapters(), ids=lambda path: path.stem)
