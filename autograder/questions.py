@@ -55,6 +55,12 @@ class Question:
     dtype: bool = False  # the answer must have the oracle's dtype as well
     seconds: float = 30.0  # the longest that one call may take
     speed: Speed | None = None  # judged as well, once the values are right
+    bonus: bool = False  # extra credit: its cell has 0 points in the notebook
+
+    @property
+    def cell_points(self) -> float:
+        """The points of its cell: what counts towards the maximum."""
+        return 0 if self.bonus else self.points
 
 
 @dataclass(frozen=True)

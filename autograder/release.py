@@ -52,7 +52,7 @@ def release(
             check_release(source, made)
             changed = put_in_place(made, course.exercises / name)
         changed |= cases.write(name, checks)
-        total = sum(question.points for question in questions.values())
+        total = sum(question.cell_points for question in questions.values())
         print(f"{name}: {len(questions)} graded questions, {total:g} points, "
               f"{len(hidden.checks(name))} public checks -> "
               f"{course.exercises / name}{'' if changed else ' (unchanged)'}")
@@ -95,10 +95,11 @@ def check_source(
         lacks = "a hidden test" if name in graded else "a graded cell"
         raise CourseError(f"{assignment}: {name} lacks {lacks}. Each needs the other.")
     for name, points in graded.items():
-        if points != questions[name].points:
+        due = questions[name].cell_points
+        if points != due:
             raise CourseError(
                 f"{assignment}: {name} has {points:g} points in the notebook and "
-                f"{questions[name].points:g} in the hidden test. Make them equal.")
+                f"{due:g} by the hidden test. Make them equal (a bonus has 0).")
     for cell in notebook.cells:
         if not cell.get("id"):
             raise CourseError(f"{assignment}: every cell needs an id, this one has "
