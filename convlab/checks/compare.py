@@ -116,6 +116,7 @@ def _arrays(expected, got, rtol, atol, dtype) -> Difference | None:
     if not _is_numeric(got) or np.iscomplexobj(got):
         return Difference(f"Expected numbers of dtype {expected.dtype}, got "
                           f"dtype {got.dtype}.")
+    got = np.asarray(got)  # no matrix, no mask
     if got.shape != expected.shape:
         return Difference(_shapes(expected, got, rtol, atol))
     wrong = ~_close(expected, got, rtol, atol)

@@ -66,8 +66,6 @@ class Report:
         if self.result.unwritten:
             return f"{name}: not written yet."
         right = sum(one.right for one in attempts)
-        if right == len(attempts):
-            return f"{name}: all {right} cases right."
         return f"{name}: {right} of {len(attempts)} cases right."
 
     def paragraphs(self) -> list[str]:
@@ -86,7 +84,7 @@ class Report:
         """The call in words: what it is about, and how to make it."""
         case, name = self.failed.case, self.result.check.function
         arguments = dict(zip(self.result.check.arguments, case.args, strict=False))
-        shown = [label if isinstance(value, np.ndarray) else repr(value)
+        shown = [label if isinstance(value, np.ndarray) else _short(value)
                  for label, value in arguments.items()]
         shown += [f"{label}={value!r}" for label, value in case.kwargs.items()]
         call = f"{name}({', '.join(shown)})"
@@ -147,6 +145,10 @@ def output_tables(failed: Attempt) -> list[Table]:
     else:
         tables = [next(_maps("expected", expected)), next(_maps("got", got))]
     return tables if all(map(_is_small, tables)) else []
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else repr(value)
 
 
 def side_by_side(tables: list[Table]) -> str:

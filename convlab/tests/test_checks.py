@@ -28,6 +28,11 @@ from convlab.checks.recognise import recognise
     (np.ones(3), [1, 1, 1], "Expected an array of shape (3,), got a list of 3."),
     (np.ones(3), np.ones(3, complex), "got dtype complex128"),
     (np.ones(3), np.array([None] * 3), "got dtype object"),
+    (np.ones(3), np.array([b"a"] * 3), "got dtype |S1"),
+    (np.ones(3), np.zeros(3, "M8[s]"), "got dtype datetime64[s]"),
+    (np.ones((1, 3)), np.array([[1, 1, 5]]).view(np.matrix), "1 of 3 values are wrong"),
+    (np.ones(3), np.ma.array([1, 1, 5], mask=[0, 0, 1]), "1 of 3 values are wrong"),
+    (np.ones(3, np.float32), np.full(3, 1e300), "All 3 values are wrong"),
     (np.ones((2, 3)), np.ones(6), "Expected shape (2, 3), got (6,)."),
     (np.ones((4, 2, 3)), np.ones((2, 3)), None),
     (np.ones((1, 2, 3)), np.ones((2, 3)), "The axis of the images is missing."),
@@ -134,7 +139,7 @@ def result_of(function, name="ps2/conv2d_forward"):
 def test_a_right_function(capsys):
     assert check("ps2/conv2d_forward", convolve) is None
     shown = capsys.readouterr()
-    assert shown.out == "✓ ps2/conv2d_forward: all 14 cases right.\n"
+    assert shown.out == "✓ ps2/conv2d_forward: 14 of 14 cases right.\n"
     assert shown.err == ""
 
 
@@ -449,6 +454,6 @@ def test_a_loop_that_is_not_shared_is_mentioned(capsys):
 
     check("ps2/one_number", number)
     shown = capsys.readouterr()
-    assert "all 3 cases right" in shown.out
+    assert "3 of 3 cases right" in shown.out
     assert "put prange in place of range" in shown.out
     assert shown.err == ""
