@@ -122,7 +122,7 @@ def untouched(course):
 
 @pytest.mark.parametrize("change, says", [
     (lambda nb: cell(nb, "output_size_values").metadata.nbgrader.update(points=5),
-     "output_size_values has 5 points in the notebook and 4 in the hidden test"),
+     "output_size_values has 5 points in the notebook and 4 by the hidden test"),
     (lambda nb: nb.cells.remove(cell(nb, "output_size_values")),
      "output_size_values lacks a graded cell"),
     (lambda nb: cell(nb, "output_size_values").metadata.nbgrader.update(grade_id="x"),
