@@ -82,11 +82,17 @@ def _output(answer: Answer) -> Any:
     """What is kept of an answer. A float keeps its dtype as an array of no axes."""
     if not isinstance(answer, Returned):
         return public.Refusal(answer.types[0])
-    if type(answer.value) is float:
-        return np.float64(answer.value)
-    if np.ndim(answer.value):
-        return np.ascontiguousarray(answer.value)
-    return answer.value
+    return _kept(answer.value)
+
+
+def _kept(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(map(_kept, value))
+    if type(value) is float:
+        return np.float64(value)
+    if np.ndim(value):
+        return np.ascontiguousarray(value)
+    return value
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -27,6 +27,7 @@ class Difference:
 
     message: str  # one or two sentences
     where: np.ndarray | None = None  # bool, the expected shape: True = wrong
+    part: int | None = None  # which of a tuple's values this is about, from 0
 
 
 def difference(
@@ -83,7 +84,7 @@ def _tuples(expected, got, rtol, atol, dtype) -> Difference | None:
         found = difference(one, other, rtol, atol, dtype)
         if found:
             return Difference(f"Of what is returned, number {number}: "
-                              f"{found.message}", found.where)
+                              f"{found.message}", found.where, number - 1)
     return None
 
 

@@ -132,9 +132,15 @@ def input_tables(case: PublicCase, names: Iterable[str]) -> list[Table]:
     return tables
 
 
+def expected_and_got(failed: Attempt) -> tuple[object, object]:
+    """What to show of both; of several values returned, the one that is wrong."""
+    expected, got, part = failed.case.expected, failed.got, failed.wrong.part
+    return (expected, got) if part is None else (expected[part], got[part])
+
+
 def output_tables(failed: Attempt) -> list[Table]:
     """Expected and got, where both are small arrays of numbers."""
-    expected, got = failed.case.expected, failed.got
+    expected, got = expected_and_got(failed)
     if not (_is_numeric(expected) and _is_numeric(got)):
         return []
     if expected.shape == got.shape and failed.wrong.where is not None:
@@ -241,7 +247,7 @@ def _html_tables(tables: list[Table]) -> str:
 
 
 def _html_picture(failed: Attempt) -> str:
-    expected, got = failed.case.expected, failed.got
+    expected, got = expected_and_got(failed)
     if not (_is_numeric(expected) and _is_numeric(got)):
         return ""
     figure = plotting.difference(expected, got, where=failed.wrong.where)

@@ -171,6 +171,19 @@ def test_large_arrays_are_drawn():
     assert "All 784 values are wrong" in html
 
 
+def test_of_several_values_the_wrong_one_is_shown():
+    small, large = np.ones((2, 2)), np.ones((9, 9))
+    for expected, block in (((large, small), "expected"), ((small, large), "png")):
+        got = (expected[0], 0 * expected[1])
+        case = public.PublicCase("two arrays", (3,), {}, expected)
+        check_of_two = public.PublicCheck(
+            "ps0/two", "two", ("n",), [case], {}, 1e-3, 1e-4, False)
+        html = report.Report(running.Result(check_of_two, [running.Attempt(
+            case, got, wrong=difference(expected, got))]))._repr_html_()
+        assert "Of what is returned, number 2" in html
+        assert block in html
+
+
 def test_html_escapes_what_a_student_said():
     def loud(x, w, b):
         raise RuntimeError("<script>alert(1)</script>")
