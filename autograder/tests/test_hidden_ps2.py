@@ -17,12 +17,11 @@ from numpy.lib.stride_tricks import sliding_window_view
 from scipy.signal import correlate
 
 from autograder import hidden, preview
-from autograder.comparison import answer_of, judge_answers
 from autograder.hidden import ps2_convolution as ps2
 from autograder.questions import Case, Speed
+from autograder.tests.trials import Trials, judge, of
 
 QUESTIONS = hidden.questions("ps2_convolution")
-CHECKS = hidden.checks("ps2_convolution")
 EVERYWHERE = "values stride padding filters batch dtypes_and_layouts fast"
 
 # function: mistake: the questions it fails, without "<function>_" in front
@@ -75,24 +74,6 @@ FAILS = {
         "depth_cut_to_fit": "refuses", "flat_filter_repeated": "refuses",
     },
 }
-MISTAKES = [(function, name) for function, names in FAILS.items() for name in names]
-
-
-def judge(question, function, seed=0):
-    cases = list(question.cases(np.random.default_rng(seed)))
-    return judge_answers(question, cases, [answer_of(function, one) for one in cases])
-
-
-def of(function):
-    return {name: one for name, one in QUESTIONS.items() if one.function == function}
-
-
-def the_mistake(function, name):
-    found = [m for question in of(function).values() for m in question.misconceptions
-             if m.name == name]
-    assert all(m is found[0] for m in found), "one name, one mistake"
-    return found[0]
-
 
 # --- the oracles
 
@@ -138,30 +119,9 @@ def test_the_convolution_oracle_agrees_with_scipy(seed, stride, pad):
 # --- the questions
 
 
-def test_there_are_50_points():
-    assert sum(question.points for question in QUESTIONS.values()) == 50
-
-
-@pytest.mark.parametrize("name", QUESTIONS)
-def test_a_seed_draws_the_same_cases_again_and_another_seed_others(name):
-    def drawn(seed):
-        cases = QUESTIONS[name].cases(np.random.default_rng(seed))
-        return repr([(case.args, dict(case.kwargs)) for case in cases])
-
-    assert drawn(1) == drawn(1)
-    assert drawn(1) != drawn(2)
-
-
-@pytest.mark.parametrize("name", QUESTIONS)
-def test_the_oracle_passes_its_own_question(name):
-    question = QUESTIONS[name]
-    for seed in range(5):
-        assert judge(question, question.oracle, seed).right
-
-
 def test_a_students_kernel_is_compiled_for_few_signatures():
     seen = set()
-    for question in of("conv2d_forward").values():
+    for question in of(QUESTIONS, "conv2d_forward").values():
         for case in question.cases(np.random.default_rng(0)):
             if not case.refused:
                 seen.add(tuple((one.dtype.str, one.ndim, one.flags.c_contiguous)
@@ -171,7 +131,7 @@ def test_a_students_kernel_is_compiled_for_few_signatures():
 
 def test_what_must_differ_differs():
     """Square, positive, one-image data would let wrong answers pass."""
-    cases = [case for question in of("conv2d_forward").values()
+    cases = [case for question in of(QUESTIONS, "conv2d_forward").values()
              for case in question.cases(np.random.default_rng(0)) if not case.refused]
     shapes = [(case.args[0].shape, case.args[1].shape) for case in cases]
     assert any(x[1] != x[2] and w[1] != w[2] and x[3] != w[0] and x[0] > 1
@@ -180,51 +140,6 @@ def test_what_must_differ_differs():
                for case, (_, w) in zip(cases, shapes, strict=True))
     assert all((one < 0).any() for case in cases for one in case.args[:2])
     assert any(not one.flags.c_contiguous for case in cases for one in case.args)
-
-
-# --- the mistakes
-
-
-def test_every_mistake_is_in_the_table():
-    there = {(question.function, m.name) for question in QUESTIONS.values()
-             for m in question.misconceptions}
-    assert there == set(MISTAKES)
-
-
-@pytest.mark.parametrize("function, name", MISTAKES)
-def test_a_mistake_fails_its_questions_and_is_recognised(function, name):
-    mistake = the_mistake(function, name)
-    failed = set()
-    for question in of(function).values():
-        judged = judge(question, mistake.wrong, seed=5)
-        if not judged.right:
-            assert judged.misconception == name
-            assert f"Hint: {mistake.hint}" in judged.explanation
-            assert judged.explanation.count("Hint:") == 1
-            failed.add(question.name.removeprefix(f"{function}_"))
-    assert failed == set(FAILS[function][name].split())
-
-
-@pytest.mark.parametrize("name", [*QUESTIONS, *CHECKS])
-@pytest.mark.parametrize("seed", range(3))
-def test_no_two_mistakes_give_the_same_answers(name, seed):
-    """Identity is decidable: each is recognised as itself, whatever is drawn."""
-    question = QUESTIONS.get(name) or CHECKS[name]
-    names = [m.name for m in question.misconceptions]
-    assert len(names) == len(set(names))
-    for mistake in question.misconceptions:
-        judged = judge(question, mistake.wrong, seed)
-        assert judged.right or judged.misconception == mistake.name
-
-
-def test_hints_speak_to_the_student_and_do_not_repeat():
-    for question in (*QUESTIONS.values(), *CHECKS.values()):
-        hints = [m.hint for m in question.misconceptions]
-        assert len(hints) == len(set(hints))
-        for hint in hints:
-            assert "you" in hint.lower()
-            assert hint.rstrip().endswith((".", ")"))
-            assert 40 < len(hint) < 260
 
 
 # --- the correct variants
@@ -329,27 +244,31 @@ VARIANTS = {
 }
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_a_correct_variant_is_right_everywhere(variant):
-    for question in of("conv2d_forward").values():
-        judged = judge(question, VARIANTS[variant], seed=11)
-        assert judged.right, judged.explanation
-
-
-@pytest.mark.parametrize("name, function", [
-    ("one_number_values", lambda chunk, w, b: np.dot(chunk.ravel(), w.ravel()) + b),
-    ("one_number_values", lambda chunk, w, b: np.float64(b) + (chunk * w).sum()),
-    ("activation_map_values", lambda x, w, b: by_einsum(
+OTHERS = {
+    "np.dot": ("one_number",
+               lambda chunk, w, b: np.dot(chunk.ravel(), w.ravel()) + b),
+    "in float64": ("one_number",
+                   lambda chunk, w, b: np.float64(b) + (chunk * w).sum()),
+    "a map by einsum": ("activation_map", lambda x, w, b: by_einsum(
         x[None], w[None], np.array([b]))[0, ..., 0]),
-    ("activation_map_values", lambda x, w, b: sum(
+    "a map by scipy": ("activation_map", lambda x, w, b: sum(
         correlate(x[..., c], w[..., c], "valid") for c in range(x.shape[2])) + b),
-    ("conv_parameters_values", lambda channels, filters, size:
-        filters * size ** 2 * channels + filters),
-    ("output_size_values", lambda n, f, stride=1, pad=0: np.int64(
-        (n + 2 * pad - f) // stride + 1)),
-])
-def test_other_correct_functions_are_right(name, function):
-    judged = judge(QUESTIONS[name], function)
+    "weights, then biases": ("conv_parameters", lambda channels, filters, size:
+                             filters * size ** 2 * channels + filters),
+}
+
+
+class TestPs2(Trials):
+    assignment = "ps2_convolution"
+    points = 50
+    fails = FAILS
+    variants = OTHERS | {name: ("conv2d_forward", function)
+                         for name, function in VARIANTS.items()}
+
+
+def test_numpys_own_int_is_an_int():
+    judged = judge(QUESTIONS["output_size_values"], lambda n, f, stride=1, pad=0:
+                   np.int64((n + 2 * pad - f) // stride + 1))
     assert judged.right, judged.explanation
 
 
