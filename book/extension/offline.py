@@ -42,8 +42,15 @@ def copy_mathjax(app, error):
         copy_asset(mathjax_folder() / MATHJAX, Path(app.outdir, "_static/mathjax"))
 
 
+def drop_source_maps(app, error):
+    """Leave out what only a debugger of the theme would load: a third of the site."""
+    for path in Path(app.outdir, "_static").rglob("*.map"):
+        path.unlink()
+
+
 def setup(app):
     # Jupyter Book always sets this one, whether sphinx_comments is used or not.
     app.add_config_value("comments_config", {}, "html")
     app.connect("config-inited", use_local_mathjax)
     app.connect("build-finished", copy_mathjax)
+    app.connect("build-finished", drop_source_maps)

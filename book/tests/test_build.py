@@ -101,7 +101,7 @@ def test_mathjax_is_one_file_of_the_24_megabytes(built):
 def test_site_stays_small(built):
     total = sum(path.stat().st_size for path in built.rglob("*") if path.is_file())
     heaviest = max((built / name).stat().st_size for name in PAGES)
-    assert total < 15e6
+    assert total < 10e6
     assert heaviest < 400e3
 
 
@@ -111,6 +111,8 @@ def test_nothing_of_this_machine_is_on_a_page(built):
 
 
 def test_second_build_reads_nothing_again(built):
+    if (built.parent / "code.sha256").read_text() != build.fingerprint():
+        pytest.skip("the code was edited while the tests ran: run them again")
     run = subprocess.run(
         [sys.executable, "-m", "book.build", "--output", built.parent],
         cwd=ROOT, capture_output=True, text=True)
