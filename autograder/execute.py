@@ -13,9 +13,11 @@ from pathlib import Path
 import nbformat
 from nbformat.notebooknode import NotebookNode
 from nbgrader import utils
+from nbgrader.api import Gradebook
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Bool, Enum, Unicode
 
+from autograder import hidden
 from autograder.course import REPOSITORY, Course, default_folder
 from autograder.judging import Task, judge_submission, release_of
 from autograder.keys import code_digest
@@ -106,7 +108,11 @@ class ApplyVerdicts(CourseStep):
         name = cell.metadata.nbgrader["grade_id"]
         verdicts = record.judgement.verdicts if record and record.judgement else {}
         if name in verdicts:
-            return verdicts[name].as_outputs()
+            said, points = verdicts[name].as_outputs()
+            most = cell.metadata.nbgrader["points"]
+            if verdicts[name].points > most:  # a bonus, which ExtraCredit adds
+                points["data"] = {"text/plain": f"{most:g}"}
+            return [said, points]
         self.log.error("No verdict for %s: zero points", name)
         return [
             {"output_type": "stream", "name": "stdout", "text": NO_VERDICT},
@@ -117,3 +123,26 @@ class ApplyVerdicts(CourseStep):
                 "data": {"text/plain": "0"},
             },
         ]
+
+
+class ExtraCredit(CourseStep):
+    """Enter the points of bonus questions, which no cell's own points can hold."""
+
+    def preprocess(
+        self, nb: NotebookNode, resources: dict
+    ) -> tuple[NotebookNode, dict]:
+        ids = resources["nbgrader"]
+        record = read_record(self.course.verdicts, ids["assignment"], ids["student"])
+        verdicts = record.judgement.verdicts if record and record.judgement else {}
+        questions = hidden.questions(ids["assignment"])
+        bonuses = [name for name in questions if questions[name].bonus]
+        if bonuses:
+            with Gradebook(ids["db_url"]) as gradebook:
+                for name in bonuses:
+                    grade = gradebook.find_grade(
+                        name, ids["notebook"], ids["assignment"], ids["student"]
+                    )
+                    earned = name in verdicts and verdicts[name].points
+                    grade.extra_credit = float(earned or 0)
+                gradebook.db.commit()
+        return nb, resources

@@ -26,6 +26,7 @@ from autograder.course import TEMPLATES, Course
 from autograder.execute import CourseStep
 from autograder.gradebook import convert, is_stamped, nbgrader_log, opened
 from autograder.record import QUARANTINED, Record, read_record, read_records, write_text
+from autograder.verdict import FAULT, Incident
 
 BEGIN, END = "### BEGIN HIDDEN TESTS", "### END HIDDEN TESTS"
 SAID = {
@@ -76,7 +77,7 @@ class Explain(CourseStep):
             "right": sum(question["kind"] == "right" for question in questions),
             "waiting": any(question["said"] == WAITS for question in questions),
             "repairs": record.repairs if record else (),
-            "incidents": record.incidents if record else (),
+            "incidents": _incidents(record),
         }
         return nb, resources
 
@@ -186,18 +187,25 @@ def _questions(
             continue
         settings = cell.metadata.nbgrader
         name, verdict = settings["grade_id"], verdicts.get(settings["grade_id"])
-        full = settings["score"] >= settings["points"]
+        points = asked[name].points if name in asked else settings["points"]
+        full = settings["score"] >= points
         said = SAID[verdict.status] if verdict else WAITS
         yield {
             "name": name,
             "checked": asked[name].checked if name in asked else "",
             "score": number(settings["score"]),
-            "points": number(settings["points"]),
+            "points": number(points),
+            "bonus": points > settings["points"],
             "said": said,
             "kind": "right" if full else "wrong" if verdict else "note",
             **_parts(verdict.explanation if verdict else "", name),
             "comment": settings.get("comment") or "",
         }
+
+
+def _incidents(record: Record | None) -> list[Incident]:
+    """What happened while it ran; the grader's own faults are the instructor's."""
+    return [one for one in record.incidents if one.kind != FAULT] if record else []
 
 
 def _parts(explanation: str, name: str) -> dict[str, str]:

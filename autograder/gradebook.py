@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import nbformat
 from nbgrader import utils
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import Autograde, GenerateAssignment
@@ -27,9 +28,9 @@ from traitlets.config import Config
 
 from autograder import hidden
 from autograder.course import COURSE_ID, IGNORED, Course, CourseError
-from autograder.judging import release_of
 from autograder.keys import hash_files
 from autograder.record import QUARANTINED, Record, write_text
+from autograder.release import check_source
 
 NEEDS_GRADER = "needs-manual-grade"
 LATE = "late"
@@ -52,6 +53,8 @@ def register(course: Course, assignment: str) -> None:
     graded cell without a hidden test of the same points.
     """
     source = course.source(assignment)
+    notebook = nbformat.read(source, as_version=4)
+    check_source(assignment, notebook, hidden.questions(assignment))
     files = sorted(map(Path, utils.find_all_files(str(source.parent), IGNORED)))
     version = hash_files((str(p.relative_to(source.parent)), p) for p in files)
     stamp = course.stamps / "released" / assignment
@@ -71,7 +74,6 @@ def register(course: Course, assignment: str) -> None:
                 "submissions were graded, grade them in a new --course folder."
             ) from error
         write_text(stamp, version)
-    _check_questions(course, assignment)
 
 
 def _make_gradebook(course: Course) -> None:
@@ -93,24 +95,6 @@ def _make_gradebook(course: Course) -> None:
     finally:
         os.environ["PATH"] = path
     os.replace(beside, course.gradebook)
-
-
-def _check_questions(course: Course, assignment: str) -> None:
-    questions = hidden.questions(assignment)
-    graded = {
-        cell.metadata.nbgrader["grade_id"]: float(cell.metadata.nbgrader["points"])
-        for cell in release_of(course, assignment).cells
-        if utils.is_grade(cell) and not utils.is_solution(cell)
-    }
-    for name in sorted(graded.keys() ^ questions.keys()):
-        lacks = "a hidden test" if name in graded else "a graded cell"
-        raise CourseError(f"{assignment}: {name} lacks {lacks}. Each needs the other.")
-    for name in graded:
-        if graded[name] != questions[name].points:
-            raise CourseError(
-                f"{assignment}: {name} has {graded[name]:g} points in the notebook and "
-                f"{questions[name].points:g} in the hidden test. Make them equal."
-            )
 
 
 def is_scored(course: Course, record: Record) -> bool:

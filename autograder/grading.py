@@ -21,6 +21,7 @@ from autograder.gradebook import is_scored, nbgrader_log, register, score
 from autograder.grades import Row, write_grades
 from autograder.judging import Task, failed, up_to_date
 from autograder.record import Record, write_record
+from autograder.sandbox import find_bwrap
 from autograder.seeds import seed_of
 from autograder.workers import default_workers, judge_all
 
@@ -52,6 +53,8 @@ def grade(
             "<student>/<assignment>/<assignment>.ipynb, or name another with "
             "--submitted."
         )
+    if sandbox == "bwrap":
+        find_bwrap()
     workers = default_workers() if workers is None else workers
     unnamed: list[Record] = []
     with locked(course):

@@ -19,8 +19,7 @@ from autograder.intake import lay_out, take_in
 from autograder.judge import judge
 from autograder.keys import code_digest, submission_key
 from autograder.record import Record, read_record, write_record
-
-FAILED = "grader-failed"
+from autograder.verdict import FAULT
 
 
 @dataclass(frozen=True)
@@ -36,11 +35,14 @@ class Task:
 
 
 def up_to_date(task: Task) -> Record | None:
-    """The record of an earlier run, if nothing has changed since."""
+    """The record of an earlier run, if nothing has changed since.
+
+    What the grader failed at by its own fault is done again.
+    """
     if not is_student_id(task.student):
         return None
     record = read_record(task.course.verdicts, task.assignment, task.student)
-    if record is None or record.key != _key(task):
+    if record is None or record.key != _key(task) or FAULT in record.flags:
         return None
     laid_out = task.course.intake / task.student / task.assignment
     return record if record.reason or laid_out.is_dir() else None

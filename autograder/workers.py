@@ -43,14 +43,24 @@ def judge_all(tasks: Iterable[Task], workers: int) -> Iterator[Record]:
             yield _judge_or_say_why(task)
         return
     waiting = deque((task, 1) for task in tasks)
-    while waiting:
-        yield from _judge_until_broken(waiting, min(workers, len(waiting)))
+    suspects: deque[tuple[Task, int]] = deque()
+    while waiting or suspects:
+        # What was being judged when a worker died is tried again alone, so that
+        # only the submission that kills workers uses up its tries.
+        if suspects:
+            yield from _judge_until_broken(suspects, 1, suspects)
+        else:
+            yield from _judge_until_broken(
+                waiting, min(workers, len(waiting)), suspects
+            )
 
 
 def _judge_until_broken(
-    waiting: deque[tuple[Task, int]], workers: int
+    waiting: deque[tuple[Task, int]],
+    workers: int,
+    suspects: deque[tuple[Task, int]],
 ) -> Iterator[Record]:
-    """Judge what waits; when a worker dies, put back what was being judged."""
+    """Judge what waits; when a worker dies, hand over what was being judged."""
     running: dict[Future[Record], tuple[Task, int]] = {}
     pool = _pool(workers)
     try:
@@ -67,7 +77,7 @@ def _judge_until_broken(
         for task, tries in running.values():
             log.warning("A worker ended while it judged %s (try %d)", task, tries)
             if tries < TRIES:
-                waiting.append((task, tries + 1))
+                suspects.append((task, tries + 1))
             else:
                 yield failed(task, f"the judging process ended {TRIES} times.")
     finally:

@@ -8,7 +8,7 @@ import types
 
 import pytest
 
-from autograder import judging, keys
+from autograder import grading, judging, keys
 from autograder.tests.tiny import QUESTIONS, TinyClass, fake_judge, make_tiny
 
 
@@ -35,5 +35,6 @@ def tiny(tiny_root, tmp_path, monkeypatch):
     """A tiny class of one's own, with the fake judge in the real one's place."""
     shutil.copytree(tiny_root, tmp_path, dirs_exist_ok=True)
     monkeypatch.setattr(judging, "judge", fake_judge)
+    monkeypatch.setattr(grading, "find_bwrap", lambda: ())
     monkeypatch.setattr(keys, "grader_version", lambda assignment: "test")
     return TinyClass(tmp_path)

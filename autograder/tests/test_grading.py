@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import os
 
+import nbformat
 import pytest
 from nbgrader.apps import NbGraderAPI
 from nbgrader.coursedir import CourseDirectory
@@ -13,7 +15,7 @@ from autograder import grading, judging
 from autograder.course import CourseError
 from autograder.gradebook import opened
 from autograder.grades import COLUMNS, as_csv, as_table
-from autograder.tests.tiny import DOUBLE, SECRET, cell_of, fake_judge
+from autograder.tests.tiny import DOUBLE, SECRET, cell_of, fake_judge, tiny_source
 
 
 def grade(tiny, **options):
@@ -231,3 +233,20 @@ def snapshot(folder):
         for path in folder.rglob("*")
         if path.is_file() and path.suffix != ".log" and path.name != ".lock"
     }
+
+
+def test_a_bonus_comes_on_top_of_the_maximum(tiny, monkeypatch):
+    import autograder.hidden.tiny as hidden
+
+    double, triple = hidden.QUESTIONS
+    monkeypatch.setattr(
+        hidden, "QUESTIONS", (double, dataclasses.replace(triple, bonus=True))
+    )
+    source = tiny_source()
+    cell_of(source, "triple_values").metadata.nbgrader.points = 0
+    nbformat.write(source, tiny.course.source("tiny"))
+    tiny.hand_in("s001", tiny.answered())
+    tiny.hand_in("s002", tiny.untouched())
+    rows = grade(tiny)
+    assert (rows["s001"].score, rows["s001"].max_score) == (3 + 2, 3 + 5)
+    assert rows["s002"].score == 0

@@ -1,0 +1,197 @@
+"""The sample class: the same every time, and the demonstration graded for real."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from autograder import hidden
+from autograder.course import REPOSITORY, Course, CourseError
+from autograder.sample_class import make_class, make_demo
+from autograder.sample_class.broken import BROKEN
+from autograder.sample_class.submissions import Maker
+from autograder.sandbox import SandboxUnavailable, find_bwrap
+
+PS2 = "ps2_convolution"
+
+
+@pytest.fixture
+def course(tmp_path):
+    return Course(tmp_path / "course")
+
+
+def files(course: Course) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(course.submitted)): path.read_bytes()
+        for path in course.submitted.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_a_class_is_made_from_its_seed(course, tmp_path):
+    other = Course(tmp_path / "other")
+    assert make_class(course, PS2, 30, seed=1) == make_class(other, PS2, 30, seed=1)
+    assert files(course) == files(other)
+    kinds = {about.partition(":")[0] for _, about in make_class(other, PS2, 90, 2)}
+    assert kinds == {
+        "perfect", "right", "partial", "mistaken", "untouched", "broken", "dishonest"
+    }  # fmt: skip
+
+
+def test_making_it_again_changes_nothing(course):
+    made = make_demo(course, PS2)
+    before = files(course)
+    assert make_demo(course, PS2) == made
+    assert files(course) == before
+
+
+def test_a_strangers_submission_is_not_overwritten(course):
+    folder = course.submitted / "s003" / PS2
+    folder.mkdir(parents=True)
+    (folder / f"{PS2}.ipynb").write_text("mine")
+    with pytest.raises(CourseError, match="not made by sample-class"):
+        make_demo(course, PS2)
+    assert (folder / f"{PS2}.ipynb").read_text() == "mine"
+    assert not (course.submitted / "s001").exists()
+
+
+def test_every_snippet_parses_and_names_an_answer(course):
+    maker = Maker(course, PS2)
+    for kind in ("right", "wrong", "hostile"):
+        for snippet in maker.snippets[kind]:
+            assert snippet["answer"] in maker.answers
+            if snippet["name"] != "syntax_error":
+                compile(snippet["source"], snippet["name"], "exec")
+
+
+@pytest.mark.parametrize("about", BROKEN)
+def test_broken_submissions_are_not_what_was_released(course, about):
+    maker = Maker(course, PS2)
+    assert BROKEN[about](maker) != maker.files(maker.answered())
+
+
+# The demonstration with the real judge, graded once for all tests below.
+
+needs_sandbox = [
+    pytest.mark.sandbox,
+    pytest.mark.xdist_group("demonstration"),
+]
+
+
+def autograder(folder: Path, *words: str, **options) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "autograder", "--course", str(folder), *words]
+    return subprocess.run(
+        command, cwd=REPOSITORY, capture_output=True, text=True, timeout=540, **options
+    )
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    try:
+        find_bwrap()
+    except SandboxUnavailable as error:
+        pytest.skip(str(error))
+    folder = tmp_path_factory.mktemp("demo")
+    assert autograder(folder, "sample-class", "--demo").returncode == 0
+    graded = autograder(folder, "grade", PS2, "--seed", "5")
+    assert graded.returncode == 0, graded.stderr
+    return Course(folder)
+
+
+def grades(course: Course) -> dict[str, dict[str, str]]:
+    with open(course.grades, newline="") as file:
+        return {row["student_id"]: row for row in csv.DictReader(file)}
+
+
+def verdicts(course: Course, student: str) -> dict[str, dict]:
+    path = course.verdicts / PS2 / f"{student}.json"
+    return json.loads(path.read_text())["judgement"]["verdicts"]
+
+
+class TestDemonstration:
+    pytestmark = needs_sandbox
+
+    def test_points_earned_are_points_deserved(self, demo):
+        full = sum(question.points for question in hidden.questions(PS2).values())
+        rows = grades(demo)
+        assert {row["max_score"] for row in rows.values()} == {f"{full:g}"}
+        assert rows["s001"]["score"] == rows["s005"]["score"] == f"{full:g}"
+        for student in ("s002", "s004", "s006"):
+            assert rows[student]["score"] == "0"
+
+    def test_status_and_flags_say_what_happened(self, demo):
+        rows = grades(demo)
+        assert {name: row["status"] for name, row in rows.items()} == {
+            "s001": "graded", "s002": "graded", "s003": "graded", "s004": "graded",
+            "s005": "repaired", "s006": "quarantined",
+        }  # fmt: skip
+        assert {"patched-assert", "forged-output"} <= set(rows["s004"]["flags"].split())
+        assert rows["s005"]["flags"] == "duplicated-cell"
+        assert rows["s001"]["flags"] == rows["s002"]["flags"] == ""
+
+    def test_a_flipped_filter_loses_what_it_breaks_and_no_more(self, demo):
+        found = verdicts(demo, "s003")
+        lost = {name for name, verdict in found.items() if not verdict["points"]}
+        broken = {name for name in found if name.startswith("conv2d_forward")}
+        assert lost == broken - {"conv2d_forward_refuses"}
+        known = {found[name]["misconception"] for name in lost}
+        assert known == {"filter_flipped"}
+
+    def test_feedback_has_the_hint_and_nothing_hidden(self, demo):
+        result = autograder(demo.folder, "feedback")
+        assert result.returncode == 0, result.stderr
+        pages = {p.parent.parent.name: p.read_text() for p in
+                 demo.feedback.glob("*/*/*.html")}  # fmt: skip
+        assert sorted(pages) == [f"s00{n}" for n in range(1, 7)]
+        assert "each filter is turned around" in pages["s003"]
+        assert "cut short" in pages["s006"]
+        for page in pages.values():
+            assert "HIDDEN TESTS" not in page
+            assert "autograder.preview" not in page
+
+    def test_a_second_run_changes_nothing(self, demo):
+        before = demo.grades.read_bytes(), demo.grades.stat().st_mtime_ns
+        result = autograder(demo.folder, "grade", PS2)
+        assert "6 unchanged since they were judged, 0 to judge" in result.stdout
+        assert (demo.grades.read_bytes(), demo.grades.stat().st_mtime_ns) == before
+
+    def test_killed_half_way_and_started_again_it_comes_to_the_same(
+        self, demo, tmp_path
+    ):
+        shutil.copytree(demo.submitted, tmp_path / "submitted")
+        command = [sys.executable, "-m", "autograder", "--course", str(tmp_path),
+                   "grade", PS2, "--seed", "5"]  # fmt: skip
+        grader = subprocess.Popen(
+            command, cwd=REPOSITORY, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            wait_for_a_verdict(tmp_path / "verdicts" / PS2, grader)
+        finally:
+            os.kill(grader.pid, signal.SIGKILL)
+            grader.wait()
+        course = Course(tmp_path)
+        assert not course.grades.exists(), "it was killed before the end"
+        result = autograder(tmp_path, "grade", PS2)
+        assert result.returncode == 0, result.stderr
+        assert " 0 unchanged" not in result.stdout, "what was judged is kept"
+        assert course.grades.read_bytes() == demo.grades.read_bytes()
+
+
+def wait_for_a_verdict(folder: Path, grader: subprocess.Popen) -> None:
+    """Until one of the judged submissions has its record, and not all have."""
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline and grader.poll() is None:
+        if any("judgement" in path.read_text() for path in folder.glob("s*.json")):
+            return
+        time.sleep(0.05)
+    raise AssertionError("no verdict was written in five minutes")

@@ -1,0 +1,50 @@
+"""The pool of judges: what a killed worker costs."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from autograder import workers
+from autograder.course import Course
+from autograder.judging import Task
+from autograder.record import Record
+
+
+def tasks(folder: Path, *names: str) -> list[Task]:
+    return [Task(Course(folder), "tiny", name, folder / name, 1) for name in names]
+
+
+def judge_or_die(task: Task) -> Record:
+    """Judge by name: "dies" always kills its worker, "once" the first time."""
+    mark = task.course.folder / f"{task.student}.tried"
+    if task.student == "dies" or (task.student == "once" and not mark.exists()):
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return Record(task.student, task.assignment, "key", "", task.seed)
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Judge by name, in workers that are forked and so know this module."""
+    monkeypatch.setattr(workers, "_judge_or_say_why", judge_or_die)
+    real = workers.multiprocessing.get_context
+    monkeypatch.setattr(
+        workers.multiprocessing, "get_context", lambda method: real("forkserver")
+    )
+
+
+def test_a_killed_worker_costs_only_the_submission_that_kills(tmp_path, quick):
+    names = ("s1", "dies", "s2", "once", "s3")
+    records = list(workers.judge_all(tasks(tmp_path, *names), 2))
+    found = {record.student: record.status for record in records}
+    assert len(records) == len(names)
+    assert found.pop("dies") == "quarantined"
+    assert set(found.values()) == {"graded"}
+
+
+def test_no_tasks_need_no_workers(tmp_path):
+    assert list(workers.judge_all([], 2)) == []
