@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from autograder.mistakes import refusing
 from autograder.questions import Case, Check, Misconception, Question, Speed
 
 # --------------------------------------------------------------------------
@@ -81,17 +82,7 @@ def _slide(x, w, b, stride):
 # misconceptions
 
 
-def _refusing(right, mistakes):
-    """The same mistakes in functions that refuse what is to be refused."""
-    def careful(wrong):
-        def function(*args, **kwargs):
-            right(*args, **kwargs)
-            return wrong(*args, **kwargs)
-        return function
-    return tuple(replace(m, wrong=careful(m.wrong)) for m in mistakes)
-
-
-_SIZE = _refusing(output_size, (
+_SIZE = refusing(output_size, (
     Misconception(
         "padding_counted_once",
         "You count the padding once. P zeros are added on each side, so a row "
@@ -386,7 +377,7 @@ _FLOAT32 = Misconception(
     lambda x, w, b, *more, **named: conv2d(
         x, w, b, *more, **named).astype(np.float32))
 
-_CONV = _refusing(conv2d, (
+_CONV = refusing(conv2d, (
     _FLIPPED, _BIAS, _BIAS_EACH_CHANNEL, _FIRST_CHANNEL, _CHANNELS_AVERAGED, _MEAN,
     _ROWS_AND_COLUMNS, _BORDER,
     _STRIDE_FORGOTTEN, _STRIDE_ROWS, _STRIDE_SHRINKS,
