@@ -111,7 +111,8 @@ def test_a_released_graded_cell_says_what_is_checked(name):
     for question in hidden.questions(name).values():
         one = cell(released, question.name)
         words = " ".join(one.source.replace("#", " ").split())
-        assert words == (f"{question.name} ({question.points:g} points): "
+        bonus = "bonus, " if question.bonus else ""
+        assert words == (f"{question.name} ({bonus}{question.points:g} points): "
                          f"{question.checked}")
         assert one.metadata.nbgrader.locked
 

@@ -7,7 +7,7 @@ import ast
 import nbformat
 import pytest
 from nbclient import NotebookClient
-from nbgrader.utils import is_grade, is_solution
+from nbgrader.utils import is_grade, is_locked, is_solution
 
 from autograder import hidden
 from autograder.course import Course
@@ -38,10 +38,20 @@ def checks_in(notebook):
     return [cell for cell in notebook.cells if cell.source.startswith("check(")]
 
 
+def is_test(cell):
+    """A locked cell that the grader gives points to: not one graded by hand."""
+    return is_grade(cell) and not is_solution(cell)
+
+
+def is_answer(cell):
+    """A cell of code to be written: not an answer in words."""
+    return is_solution(cell) and cell.cell_type == "code"
+
+
 @pytest.mark.parametrize("name", ASSIGNMENTS)
 def test_the_source_is_worth_all_points(name, tmp_path):
     notebook = run(COURSE.source(name), tmp_path)
-    for cell in filter(is_grade, notebook.cells):
+    for cell in filter(is_test, notebook.cells):
         question = hidden.questions(name)[cell.metadata.nbgrader.grade_id]
         said = outputs(cell, "stream")[0].text
         assert f"{question.name}: " in said
@@ -67,7 +77,7 @@ def test_an_untouched_release_is_told_so_and_worth_nothing(name, tmp_path):
     for cell in checks_in(notebook):
         assert not outputs(cell, "error")
         assert "not written yet" in outputs(cell, "display_data")[0].data["text/plain"]
-    for cell in filter(is_grade, notebook.cells):
+    for cell in filter(is_test, notebook.cells):
         assert cell.outputs == []
     assert errors_on(notebook) == []
     assert not (tmp_path / "carried").exists()
@@ -84,9 +94,12 @@ def test_every_cell_has_a_readable_id_and_a_place_in_the_rhythm(name):
         if is_grade(cell) or is_solution(cell):
             assert cell.id == cell.metadata.nbgrader.grade_id
             assert cell.metadata.nbgrader.schema_version == 3
-            assert cell.metadata.nbgrader.locked == is_grade(cell)
-    written = [function.name for cell in notebook.cells if is_solution(cell)
-               for function in ast.parse(cell.source).body]
+            assert cell.metadata.nbgrader.locked == is_test(cell)
+    # A test of a function that takes functions goes through one of ours, locked.
+    written = [function.name for cell in notebook.cells
+               if is_answer(cell) or is_locked(cell) and cell.cell_type == "code"
+               for function in ast.parse(cell.source).body
+               if isinstance(function, ast.FunctionDef)]
     checked = "".join(cell.source for cell in checks_in(notebook))
     for function in {question.function for question in hidden.questions(name).values()}:
         assert function in written
@@ -96,8 +109,18 @@ def test_every_cell_has_a_readable_id_and_a_place_in_the_rhythm(name):
 @pytest.mark.parametrize("name", ASSIGNMENTS)
 def test_every_function_to_write_says_its_shapes(name):
     notebook = nbformat.read(COURSE.source(name), as_version=4)
-    for cell in filter(is_solution, notebook.cells):
+    for cell in filter(is_answer, notebook.cells):
         assert "### BEGIN SOLUTION" in cell.source
         for function in ast.parse(cell.source).body:
             assert isinstance(function, ast.FunctionDef)
             assert "eturns" in ast.get_docstring(function)
+
+
+@pytest.mark.parametrize("name", ASSIGNMENTS)
+def test_what_is_graded_by_hand_comes_after_its_rubric(name):
+    notebook = nbformat.read(COURSE.source(name), as_version=4)
+    for above, cell in zip(notebook.cells, notebook.cells[1:], strict=False):
+        if is_grade(cell) and is_solution(cell):
+            assert "ubric" in above.source
+            assert f"{cell.metadata.nbgrader.points} points" in above.source
+            assert "### BEGIN SOLUTION" in cell.source
