@@ -60,8 +60,6 @@ def release(course: Course, assignments: Sequence[str]) -> None:
     with locked(course):
         for name in names:
             register(course, name)
-    for name in names:
-        click.echo(f"Released {name}: {_near(course.exercises / name)}")
 
 
 @main.command()
