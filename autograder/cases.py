@@ -66,7 +66,7 @@ def same(
         other_arrays) and all(
             array.dtype == other_arrays[name].dtype
             and array.shape == other_arrays[name].shape
-            and np.allclose(array, other_arrays[name], AGREE, AGREE)
+            and np.allclose(array, other_arrays[name], AGREE, AGREE, equal_nan=True)
             for name, array in arrays.items())
 
 

@@ -137,11 +137,15 @@ def _is_numeric(value: Any) -> bool:
 
 
 def _close(expected, got, rtol: float, atol: float):
-    """Elementwise; NaN is never right, infinity only where it is expected."""
+    """Elementwise; NaN and infinity are right only where they are expected.
+
+    No right answer holds NaN, but that of a known mistake may: 0/0.
+    """
     with np.errstate(invalid="ignore", over="ignore"):
         off = np.abs(np.asarray(got, dtype=np.float64) - expected)
         same = off <= atol + rtol * np.abs(expected)
-    return (same & np.isfinite(got)) | (got == expected)
+    nans = np.isnan(got) & np.isnan(expected)
+    return (same & np.isfinite(got)) | (got == expected) | nans
 
 
 def _shapes(expected, got, rtol, atol) -> str:

@@ -62,6 +62,7 @@ def test_a_difference_is_said_in_words(expected, got, says):
     (5, 5), (5, np.int32(5)), (5, np.array(5)), (1.5, np.float32(1.5)), (1.5, 1.50001),
     (np.ones(3), np.ones(3, np.float32)), (np.ones(3), np.ones(3, int)),
     (np.array([np.inf]), np.array([np.inf])), ((1, np.ones(2)), (1, np.ones(2))),
+    (np.array([np.nan, 1]), np.array([np.nan, 1])), (np.float64("nan"), np.nan),
 ])
 def test_what_is_the_same_is_right(expected, got):
     assert difference(expected, got) is None
