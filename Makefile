@@ -40,7 +40,8 @@ demo: $(READY)  ## set up, build the book, release, grade a sample class, say wh
 test: $(READY)  ## all tests
 	$(BIN)/ruff check .
 	$(BIN)/codespell
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+	# One BLAS thread a process: two test processes already use two cores.
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup
 
 lint: $(READY)  ## style and spelling only
 	$(BIN)/ruff check .
