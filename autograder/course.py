@@ -110,7 +110,7 @@ class Course:
 
     @property
     def seeds(self) -> Path:
-        """The seed of each assignment's hidden tests, kept for regrading."""
+        """The seed of each assignment's hidden tests, kept for grading again."""
         return self.folder / "seeds.json"
 
     @property

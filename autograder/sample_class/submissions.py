@@ -93,8 +93,8 @@ def random_idea(maker: Maker, seed: int, number: int) -> Idea:
     if kind in ("perfect", "untouched"):
         return {"perfect": perfect, "untouched": untouched}[kind]
     if kind == "partial":
-        names = [name for name in maker.answers if draw.random() < 0.5]
-        return lambda maker: partial(maker, names)
+        written = draw.randrange(1, len(maker.answers))
+        return lambda maker: partial(maker, list(maker.answers)[:written])
     if kind == "broken":
         about = draw.choice(list(BROKEN))
         return lambda maker: broken(maker, about)
@@ -113,7 +113,7 @@ def untouched(maker: Maker) -> tuple[str, Files]:
 
 
 def partial(maker: Maker, names: list[str]) -> tuple[str, Files]:
-    """Only some of the answers written."""
+    """Only some of the answers written: people stop on the way."""
     notebook = maker.release()
     for cell in notebook.cells:
         if utils.is_solution(cell) and cell.metadata.nbgrader.grade_id in names:
