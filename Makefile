@@ -39,13 +39,13 @@ demo: $(READY)  ## set up, build the book, release, grade a sample class, say wh
 
 test: $(READY)  ## all tests
 	$(BIN)/ruff check .
-	$(BIN)/codespell
+	git ls-files -z | xargs -0 $(BIN)/codespell
 	# One BLAS thread a process: two test processes already use two cores.
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup
 
 lint: $(READY)  ## style and spelling only
 	$(BIN)/ruff check .
-	$(BIN)/codespell
+	git ls-files -z | xargs -0 $(BIN)/codespell
 
 book: $(READY)  ## build the book into book/_build/html
 	$(BIN)/python -m book.build
