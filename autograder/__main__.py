@@ -82,7 +82,7 @@ def release(course: Course, assignments: Sequence[str]) -> None:
 @click.pass_obj
 def grade(course: Course, assignments: Sequence[str], **options) -> None:
     """Grade what was handed in; print the table and write grades.csv."""
-    from autograder.grades import as_table
+    from autograder.grades import as_table, still_waiting
     from autograder.grading import grade as grade_class
 
     started = time.monotonic()
@@ -94,6 +94,8 @@ def grade(course: Course, assignments: Sequence[str], **options) -> None:
         f"\n{len(rows)} submissions in {time.monotonic() - started:.0f} s, "
         f"{set_aside} in quarantine. The same as a file: {_near(course.grades)}"
     )
+    if waiting := still_waiting(rows):
+        click.echo(waiting)
 
 
 @main.command()

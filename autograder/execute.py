@@ -17,13 +17,13 @@ from nbgrader.api import Gradebook
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Bool, Enum, Unicode
 
-from autograder import hidden
 from autograder.course import REPOSITORY, Course, default_folder
 from autograder.judging import Task, judge_submission, release_of
 from autograder.keys import code_digest
 from autograder.rebuild import rebuild
 from autograder.record import Record, read_record
 from autograder.sanitise import make_safe, safe_outputs
+from autograder.scores import bonus_questions
 from autograder.seeds import seed_of
 
 NO_VERDICT = "There is no verdict for this question, so it has no points yet.\n"
@@ -133,9 +133,9 @@ class ExtraCredit(CourseStep):
     ) -> tuple[NotebookNode, dict]:
         ids = resources["nbgrader"]
         record = read_record(self.course.verdicts, ids["assignment"], ids["student"])
-        verdicts = record.judgement.verdicts if record and record.judgement else {}
-        questions = hidden.questions(ids["assignment"])
-        bonuses = [name for name in questions if questions[name].bonus]
+        fits = record and record.judgement and record.digest == code_digest(nb)
+        verdicts = record.judgement.verdicts if fits else {}
+        bonuses = bonus_questions(ids["assignment"])
         if bonuses:
             with Gradebook(ids["db_url"]) as gradebook:
                 for name in bonuses:

@@ -25,8 +25,11 @@ from autograder import hidden
 from autograder.course import TEMPLATES, Course
 from autograder.execute import CourseStep
 from autograder.gradebook import convert, is_stamped, nbgrader_log, opened
+from autograder.grades import number
+from autograder.questions import Question
 from autograder.record import QUARANTINED, Record, read_record, read_records, write_text
-from autograder.verdict import FAULT, Incident
+from autograder.scores import grades_of
+from autograder.verdict import FAULT, Incident, Verdict
 
 BEGIN, END = "### BEGIN HIDDEN TESTS", "### END HIDDEN TESTS"
 SAID = {
@@ -65,7 +68,8 @@ class Explain(CourseStep):
         for cell in nb.cells:
             if utils.is_locked(cell):
                 cell.source = without_hidden(cell.source)
-        questions = list(_questions(nb, record, ids["assignment"]))
+        questions = list(_questions(nb, record, ids))
+        judged = [one for one in questions if one["judged"]]
         resources["course"] = {
             "student": ids["student"],
             "assignment": ids["assignment"],
@@ -74,15 +78,13 @@ class Explain(CourseStep):
             "most": number(ids["max_score"]),
             "penalty": number(ids["late_penalty"]) if ids["late_penalty"] else "",
             "questions": questions,
-            "right": sum(question["kind"] == "right" for question in questions),
-            "waiting": any(question["said"] == WAITS for question in questions),
+            "judged": len(judged),
+            "right": sum(question["kind"] == "right" for question in judged),
+            "waiting": any(question["waits"] for question in questions),
             "repairs": record.repairs if record else (),
             "incidents": _incidents(record),
         }
         return nb, resources
-
-
-WAITS = "waits for a person"
 
 
 def without_hidden(source: str) -> str:
@@ -158,12 +160,12 @@ def _signature(course: Course, gradebook: Gradebook, record: Record) -> str:
     notebook = course.autograded / record.student / record.assignment / name
     for path in (notebook, Path(__file__), *sorted(TEMPLATES.rglob("*.*"))):
         whole.update(path.read_bytes() if path.is_file() else b"none")
-    for words in _graded_by_hand(gradebook, record):
+    for words in _in_the_gradebook(gradebook, record):
         whole.update(words.encode())
     return whole.hexdigest()
 
 
-def _graded_by_hand(gradebook: Gradebook, record: Record) -> Iterator[str]:
+def _in_the_gradebook(gradebook: Gradebook, record: Record) -> Iterator[str]:
     try:
         submission = gradebook.find_submission(record.assignment, record.student)
     except MissingEntry:
@@ -177,30 +179,63 @@ def _graded_by_hand(gradebook: Gradebook, record: Record) -> Iterator[str]:
 
 
 def _questions(
-    nb: NotebookNode, record: Record | None, assignment: str
+    nb: NotebookNode, record: Record | None, ids: dict[str, str]
 ) -> Iterator[dict[str, Any]]:
     """What the page says of each graded cell, in the order of the notebook."""
-    asked = hidden.questions(assignment)
+    asked = hidden.questions(ids["assignment"])
     verdicts = record.judgement.verdicts if record and record.judgement else {}
+    with Gradebook(ids["db_url"]) as gradebook:
+        waiting = {
+            grade.name: grade.needs_manual_grade
+            for grade in grades_of(gradebook, ids["assignment"], ids["student"])
+        }
     for cell in nb.cells:
         if not utils.is_grade(cell):
             continue
         settings = cell.metadata.nbgrader
-        name, verdict = settings["grade_id"], verdicts.get(settings["grade_id"])
-        points = asked[name].points if name in asked else settings["points"]
-        full = settings["score"] >= points
-        said = SAID[verdict.status] if verdict else WAITS
+        name = settings["grade_id"]
+        if name in asked:
+            said = _judged(settings, asked[name], verdicts.get(name))
+        else:
+            said = _graded_by_hand(settings, waiting.get(name, True))
         yield {
             "name": name,
-            "checked": asked[name].checked if name in asked else "",
-            "score": number(settings["score"]),
-            "points": number(points),
-            "bonus": points > settings["points"],
-            "said": said,
-            "kind": "right" if full else "wrong" if verdict else "note",
-            **_parts(verdict.explanation if verdict else "", name),
+            "judged": name in asked and not asked[name].bonus,
+            "waits": waiting.get(name, False),
             "comment": settings.get("comment") or "",
+            **said,
         }
+
+
+def _judged(
+    settings: dict[str, Any], question: Question, verdict: Verdict | None
+) -> dict[str, Any]:
+    """A question that has hidden tests, or a bonus."""
+    points = f"{number(settings['score'])} of {number(question.points)}"
+    points = f"bonus: {points}" if question.bonus else f"{points} points"
+    full = settings["score"] >= question.points
+    missed = "note" if question.bonus or verdict is None else "wrong"
+    return {
+        "said": f"{points}, {SAID[verdict.status] if verdict else 'not judged'}",
+        "kind": "right" if full else missed,
+        "checked": question.checked,
+        **_parts(verdict.explanation if verdict else "", question.name),
+    }
+
+
+def _graded_by_hand(settings: dict[str, Any], waits: bool) -> dict[str, Any]:
+    """A question that a person grades."""
+    score, points = number(settings["score"]), number(settings["points"])
+    said = f"{score} of {points} points"
+    if waits:
+        again = f"{said}, to be looked at again"
+        said = again if settings["score"] else f"not yet, of {points} points"
+    full = not waits and settings["score"] >= settings["points"]
+    return {
+        "said": f"graded by hand: {said}",
+        "kind": "right" if full else "note",
+        "checked": "", "found": "", "hint": "",
+    }  # fmt: skip
 
 
 def _incidents(record: Record | None) -> list[Incident]:
@@ -234,8 +269,3 @@ def environment() -> Environment:
 
 def style() -> str:
     return (TEMPLATES / "style.css").read_text(encoding="utf-8")
-
-
-def number(value: float) -> str:
-    """Points as people write them: 4, 2.5."""
-    return f"{value:.6g}"

@@ -12,14 +12,14 @@ import os
 import shutil
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbgrader import utils
-from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.api import Gradebook
 from nbgrader.converters import Autograde, GenerateAssignment
 from nbgrader.converters.base import BaseConverter, NbGraderException
 from nbgrader.coursedir import CourseDirectory
@@ -31,18 +31,7 @@ from autograder.course import COURSE_ID, IGNORED, Course, CourseError
 from autograder.keys import hash_files
 from autograder.record import QUARANTINED, Record, write_text
 from autograder.release import check_source
-
-NEEDS_GRADER = "needs-manual-grade"
-LATE = "late"
-
-
-@dataclass(frozen=True)
-class Grade:
-    """A student's score as nbgrader has it."""
-
-    score: float
-    max_score: float
-    flags: tuple[str, ...] = ()
+from autograder.scores import bonus_questions, grades_of
 
 
 def register(course: Course, assignment: str) -> None:
@@ -115,8 +104,52 @@ def score(course: Course, record: Record) -> None:
     else:
         config = course.nbgrader(submitted=course.intake)
         config.ApplyVerdicts.rejudge = False
+        graded = _graded_answers(course, record)
         convert(course, Autograde, config, record.assignment, record.student)
+        _keep_graded(course, record, graded)
     write_text(stamp, _mark(record))
+
+
+def _graded_answers(course: Course, record: Record) -> dict[str, Any]:
+    """The answers that a person has graded, as they were handed in then."""
+    answers = _hand_graded_answers(course, record)
+    if not answers:
+        return {}
+    with opened(course) as gradebook:
+        done = {
+            grade.name
+            for grade in grades_of(gradebook, record.assignment, record.student)
+            if grade.manual_score is not None and not grade.needs_manual_grade
+        }
+    return {name: answer for name, answer in answers.items() if name in done}
+
+
+def _keep_graded(course: Course, record: Record, graded: Mapping[str, Any]) -> None:
+    """An answer that is what a person graded need not be looked at again.
+
+    nbgrader asks for it whenever it scores a notebook anew.
+    """
+    if not graded:
+        return
+    now = _hand_graded_answers(course, record)
+    with opened(course) as gradebook:
+        for grade in grades_of(gradebook, record.assignment, record.student):
+            if grade.name in graded and now.get(grade.name) == graded[grade.name]:
+                grade.needs_manual_grade = False
+        gradebook.db.commit()
+
+
+def _hand_graded_answers(course: Course, record: Record) -> dict[str, Any]:
+    """What the autograded notebook holds where a person grades."""
+    name = f"{record.assignment}.ipynb"
+    path = course.autograded / record.student / record.assignment / name
+    if not path.is_file():
+        return {}
+    return {
+        cell.metadata.nbgrader["grade_id"]: (cell.source, cell.get("attachments"))
+        for cell in nbformat.read(path, as_version=4).cells
+        if utils.is_grade(cell) and utils.is_solution(cell)
+    }
 
 
 def _score_nothing(course: Course, record: Record) -> None:
@@ -132,24 +165,14 @@ def _score_nothing(course: Course, record: Record) -> None:
         submission = gradebook.update_or_create_submission(
             record.assignment, record.student
         )
+        bonuses = bonus_questions(record.assignment)
         for notebook in submission.notebooks:
             for grade in notebook.grades:
                 grade.auto_score = 0
                 grade.needs_manual_grade = False
+                if grade.name in bonuses:
+                    grade.extra_credit = 0
         gradebook.db.commit()
-
-
-def grade_of(gradebook: Gradebook, assignment: str, student: str) -> Grade:
-    """The score that nbgrader would export, late penalty and extra credit in."""
-    most = gradebook.find_assignment(assignment).max_score
-    try:
-        submission = gradebook.find_submission(assignment, student)
-    except MissingEntry:
-        return Grade(0.0, most)
-    penalty = submission.late_submission_penalty or 0.0
-    flags = [NEEDS_GRADER] if submission.needs_manual_grade else []
-    flags += [LATE] if submission.total_seconds_late > 0 else []
-    return Grade(max(0.0, submission.score - penalty), most, tuple(flags))
 
 
 @contextmanager

@@ -5,33 +5,39 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 from autograder.course import Course, is_student_id
-from autograder.gradebook import grade_of, opened
+from autograder.gradebook import opened
 from autograder.record import QUARANTINED, Record, read_records, write_text
+from autograder.scores import Score, score_of
+
+COLUMNS = ("student_id", "assignment", "score", "max_score", "status", "flags")
 
 
 @dataclass(frozen=True)
 class Row:
-    """A line of grades.csv; the fields are its columns."""
+    """A submission in the table. `parts` says where its points come from."""
 
     student_id: str
     assignment: str
-    score: float
-    max_score: float
+    parts: Score
     status: str
     flags: str
 
+    @property
+    def score(self) -> float:
+        return self.parts.total
+
+    @property
+    def max_score(self) -> float:
+        return self.parts.most
+
     def as_text(self) -> tuple[str, ...]:
-        return tuple(
-            f"{value:.6g}" if isinstance(value, float) else value
-            for value in astuple(self)
-        )
-
-
-COLUMNS = tuple(field.name for field in fields(Row))
+        """A line of grades.csv."""
+        values = (getattr(self, name) for name in COLUMNS)
+        return tuple(v if isinstance(v, str) else number(v) for v in values)
 
 
 def rows_of(course: Course, records: Iterable[Record]) -> list[Row]:
@@ -39,19 +45,12 @@ def rows_of(course: Course, records: Iterable[Record]) -> list[Row]:
     rows = []
     with opened(course) as gradebook:
         for record in records:
-            grade = grade_of(gradebook, record.assignment, record.student)
-            flags = sorted({*record.flags, *grade.flags})
-            score = 0.0 if record.status == QUARANTINED else grade.score
-            rows.append(
-                Row(
-                    _plain(record.student),
-                    record.assignment,
-                    float(score),
-                    float(grade.max_score),
-                    record.status,
-                    " ".join(flags),
-                )
-            )
+            score = score_of(gradebook, record.assignment, record.student)
+            if record.status == QUARANTINED:
+                score = score.nothing()
+            flags = " ".join(sorted({*record.flags, *score.flags}))
+            name = _plain(record.student)
+            rows.append(Row(name, record.assignment, score, record.status, flags))
     return sorted(rows, key=lambda row: (row.assignment, row.student_id))
 
 
@@ -81,19 +80,64 @@ def as_csv(rows: Iterable[Row]) -> str:
 
 
 def as_table(rows: Sequence[Row]) -> str:
-    """The rows for a terminal: score over maximum, and the flags last."""
-    head = ("student", "assignment", "score", "status", "flags")
-    lines = [head]
-    for row in rows:
-        text = row.as_text()
-        lines.append((text[0], text[1], f"{text[2]} / {text[3]}", text[4], text[5]))
-    widths = [max(len(line[i]) for line in lines) for i in range(4)]
-    shown = [
-        f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}  {d:<{widths[3]}}  {e}"
-        for a, b, c, d, e in lines
+    """The rows for a terminal: the points, whose they are, and the flags last."""
+    lines = [
+        ("student", "assignment", "score", "by machine", "by hand", "status", "flags")
     ]
-    shown.insert(1, "-" * max(len(line.rstrip()) for line in shown))
-    return "\n".join(line.rstrip() for line in shown)
+    for row in rows:
+        lines.append(
+            (
+                row.student_id,
+                row.assignment,
+                f"{number(row.score)} / {number(row.max_score)}",
+                by_machine(row.parts),
+                by_hand(row.parts),
+                row.status,
+                row.flags,
+            )
+        )
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    shown = [
+        "  ".join(
+            f"{text:>{width}}" if place == 2 else f"{text:<{width}}"
+            for place, (text, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    ]
+    shown.insert(1, "-" * max(map(len, shown)))
+    return "\n".join(shown)
+
+
+def by_machine(score: Score) -> str:
+    """Points for what has hidden tests: "48 / 50", and "+ 3" for a bonus."""
+    text = f"{number(score.machine)} / {number(score.machine_most)}"
+    return f"{text} + {number(score.bonus)}" if score.bonus else text
+
+
+def by_hand(score: Score) -> str:
+    """Points that people gave, "3 / 4", and what waits for them, "4 wait"."""
+    if not score.by_hand_most:
+        return "-"
+    if score.waiting_points == score.by_hand_most:
+        return f"{number(score.waiting_points)} wait"
+    text = f"{number(score.by_hand)} / {number(score.by_hand_most)}"
+    if score.waiting_points:
+        return f"{text}, {number(score.waiting_points)} wait"
+    return f"{text}, look again" if score.waiting else text
+
+
+def still_waiting(rows: Iterable[Row]) -> str:
+    """One sentence on all that waits for a person; nothing if nothing does."""
+    count = sum(row.parts.waiting for row in rows)
+    if not count:
+        return ""
+    wait = "1 question waits" if count == 1 else f"{count} questions wait"
+    return f"{wait} to be graded by hand, in nbgrader's formgrader."
+
+
+def number(value: float) -> str:
+    """Points as people write them: 4, 2.5."""
+    return f"{value:.6g}"
 
 
 def _plain(student: str) -> str:

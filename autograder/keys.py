@@ -28,7 +28,8 @@ DECIDING = (
 )
 NOT_DECIDING = {
     "__main__.py", "feedback.py", "gradebook.py", "grades.py", "grading.py",
-    "nbgrader_config.py", "preview.py", "release.py", "report.py", "workers.py",
+    "nbgrader_config.py", "preview.py", "release.py", "report.py", "scores.py",
+    "workers.py",
 }  # fmt: skip
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from autograder import hidden
 from autograder.course import Course
-from autograder.feedback import environment, number, page_of, style
-from autograder.grades import Row, rows_of
+from autograder.feedback import environment, page_of, style
+from autograder.gradebook import opened
+from autograder.grades import Row, by_hand, by_machine, number, rows_of
 from autograder.record import QUARANTINED, REPAIRED, Record, read_records, write_text
+from autograder.scores import HandGraded, bonus_questions, hand_graded
 
 BINS = 10
 
@@ -37,6 +39,9 @@ def _section(
     judged = [record for record in records if record.judgement]
     seconds = sum(record.judgement.seconds for record in judged)
     most = max(row.max_score for row in rows.values())
+    bonus = bonus_questions(assignment)
+    with opened(course) as gradebook:
+        people = hand_graded(gradebook, assignment, [r.student for r in judged])
     return {
         "assignment": assignment,
         "submissions": len(records),
@@ -48,7 +53,10 @@ def _section(
         "seed": ", ".join(sorted({str(record.seed) for record in records})),
         "sandbox": ", ".join(sorted({r.judgement.sandbox for r in judged})) or "none",
         "distribution": distribution([row.score for row in rows.values()], most),
-        "lost": points_lost(judged),
+        "waiting": sum(row.parts.waiting for row in rows.values()),
+        "by_hand": [_by_hand(one) for one in people],
+        "lost": points_lost(judged, bonus),
+        "earned": bonus_earned(judged, bonus),
         "mistakes": mistakes(assignment, judged),
         "rows": [_row(course, record, rows[record.student]) for record in records],
         "findings": _lines(records, lambda record: record.findings),
@@ -73,18 +81,48 @@ def distribution(scores: Sequence[float], most: float) -> list[dict[str, Any]]:
     return rows
 
 
-def points_lost(judged: Sequence[Record]) -> list[dict[str, Any]]:
-    """For each question, the share of all its points that was not earned."""
+def points_lost(
+    judged: Sequence[Record], bonus: Collection[str] = ()
+) -> list[dict[str, Any]]:
+    """For each question, the share of all its points that was not earned.
+
+    Nobody loses the points of a bonus.
+    """
     lost: dict[str, float] = {}
     there: dict[str, float] = {}
     for record in judged:
         for name, verdict in record.judgement.verdicts.items():
+            if name in bonus:
+                continue
             lost[name] = lost.get(name, 0) + verdict.max_points - verdict.points
             there[name] = there.get(name, 0) + verdict.max_points
     return [
         _bar(name, lost[name], there[name], f"{100 * lost[name] / there[name]:.0f}%")
         for name in lost
     ]
+
+
+def bonus_earned(
+    judged: Sequence[Record], bonus: Collection[str]
+) -> list[dict[str, Any]]:
+    """For each bonus question, how many students have its points."""
+    earned = dict.fromkeys(sorted(bonus), 0)
+    for record in judged:
+        for name in earned:
+            verdict = record.judgement.verdicts.get(name)
+            earned[name] += bool(verdict and verdict.right)
+    return [_bar(name, earned[name], len(judged), str(earned[name])) for name in earned]
+
+
+def _by_hand(question: HandGraded) -> dict[str, Any]:
+    scores = question.scores
+    return {
+        "name": question.name,
+        "points": number(question.points),
+        "waiting": question.waiting,
+        "done": len(scores),
+        "mean": number(round(statistics.mean(scores), 1)) if scores else "",
+    }
 
 
 def mistakes(assignment: str, judged: Sequence[Record]) -> list[dict[str, Any]]:
@@ -125,6 +163,8 @@ def _row(course: Course, record: Record, row: Row) -> dict[str, Any]:
         "student": row.student_id,
         "score": number(row.score),
         "most": number(row.max_score),
+        "by_machine": by_machine(row.parts),
+        "by_hand": by_hand(row.parts),
         "status": row.status,
         "flags": row.flags.split(),
         "seconds": f"{seconds:.1f} s" if seconds is not None else "",

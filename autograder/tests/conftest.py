@@ -9,7 +9,14 @@ import types
 import pytest
 
 from autograder import grading, judging, keys
-from autograder.tests.tiny import QUESTIONS, TinyClass, fake_judge, make_tiny
+from autograder.tests.tiny import (
+    BONUS_QUESTIONS,
+    QUESTIONS,
+    TinyClass,
+    fake_judge,
+    make_tiny,
+    make_triple_a_bonus,
+)
 
 
 @pytest.fixture(scope="session")
@@ -38,3 +45,11 @@ def tiny(tiny_root, tmp_path, monkeypatch):
     monkeypatch.setattr(grading, "find_bwrap", lambda: ())
     monkeypatch.setattr(keys, "grader_version", lambda assignment: "test")
     return TinyClass(tmp_path)
+
+
+@pytest.fixture
+def with_bonus(tiny, tiny_module, monkeypatch):
+    """The tiny class, where `triple` is a bonus."""
+    monkeypatch.setattr(tiny_module, "QUESTIONS", BONUS_QUESTIONS)
+    make_triple_a_bonus(tiny.course)
+    return TinyClass(tiny.course.folder.parent)

@@ -32,7 +32,9 @@ def test_a_wrong_answer_gets_its_hint_and_a_right_one_its_points(tiny, pages):
     assert "3 of 3 points, right" in page
     assert "0 of 2 points, not right yet" in page
     assert "<b>3 / 10</b>" in page
-    assert "still wait" in page
+    assert "graded by hand: not yet, of 5 points" in page
+    assert "is not graded yet: the points above are those you have so far" in page
+    assert "<b>1 / 2</b>questions right" in page, "what a machine grades"
 
 
 def test_no_hidden_block_reaches_a_page(tiny, pages):
@@ -84,13 +86,32 @@ def test_a_page_is_rewritten_only_when_it_changes(tiny, pages):
     pages()
     assert (pages.written.made, pages.written.unchanged) == (0, 2)
     with opened(tiny.course) as gradebook:
-        gradebook.find_grade("why", "tiny", "tiny", "s001").manual_score = 5
+        grade = gradebook.find_grade("why", "tiny", "tiny", "s001")
+        grade.manual_score, grade.needs_manual_grade = 5, False
         gradebook.find_comment("why", "tiny", "tiny", "s001").manual_comment = "Good."
         gradebook.db.commit()
     page = " ".join(pages().split())
     assert (pages.written.made, pages.written.unchanged) == (1, 1)
     assert "<b>10 / 10</b>" in page
     assert "Good." in page
+    assert "graded by hand: 5 of 5 points" in page
+    assert "not graded yet" not in page
+
+
+def test_an_answer_that_was_never_written_waits_for_nobody(tiny, pages):
+    tiny.hand_in("s001", tiny.untouched())
+    page = " ".join(pages().split())
+    assert "graded by hand: 0 of 5 points" in page
+    assert "not graded yet" not in page
+
+
+def test_a_bonus_is_called_one_whether_earned_or_not(with_bonus, pages):
+    with_bonus.hand_in("s001", with_bonus.answered())
+    assert "bonus: 2 of 2, right" in " ".join(pages().split())
+    with_bonus.hand_in("s001", with_bonus.untouched())
+    page = " ".join(pages().split())
+    assert '<span class="note">bonus: 0 of 2, not written yet</span>' in page
+    assert "<b>0 / 1</b>questions right" in page, "a bonus is none of those due"
 
 
 @pytest.mark.parametrize(

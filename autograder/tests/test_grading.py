@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import os
 
-import nbformat
 import pytest
 from nbgrader.apps import NbGraderAPI
 from nbgrader.coursedir import CourseDirectory
@@ -14,8 +12,8 @@ from nbgrader.coursedir import CourseDirectory
 from autograder import grading, judging
 from autograder.course import CourseError
 from autograder.gradebook import opened
-from autograder.grades import COLUMNS, as_csv, as_table
-from autograder.tests.tiny import DOUBLE, SECRET, cell_of, fake_judge, tiny_source
+from autograder.grades import COLUMNS, as_csv, as_table, still_waiting
+from autograder.tests.tiny import DOUBLE, SECRET, cell_of, fake_judge
 
 
 def grade(tiny, **options):
@@ -34,7 +32,7 @@ def test_points_are_those_of_the_right_answers(tiny):
     }  # fmt: skip
     assert {row.max_score for row in rows.values()} == {3 + 2 + 5}
     assert rows["s001"].status == "graded"
-    assert rows["s001"].flags == "needs-manual-grade"
+    assert rows["s001"].flags == "needs-manual"
     assert rows["s002"].flags == ""
 
 
@@ -217,9 +215,13 @@ def test_the_table_lines_up(tiny):
     tiny.hand_in("s001", tiny.answered())
     tiny.hand_in("s002", b"")
     lines = as_table(list(grade(tiny).values())).splitlines()
-    assert lines[0].split() == ["student", "assignment", "score", "status", "flags"]
-    assert lines[2].split()[:6] == ["s001", "tiny", "5", "/", "10", "graded"]
-    assert lines[3].split() == ["s002", "tiny", "0", "/", "10", "quarantined"]
+    heads = "student assignment score by machine by hand status flags"
+    assert lines[0].split() == heads.split()
+    assert " ".join(lines[2].split()) == (
+        "s001 tiny 5 / 10 5 / 5 5 wait graded needs-manual"
+    )
+    assert " ".join(lines[3].split()) == "s002 tiny 0 / 10 0 / 5 0 / 5 quarantined"
+    assert lines[2].index("graded") == lines[3].index("quarantined")
 
 
 def test_csv_quotes_what_needs_it():
@@ -235,18 +237,94 @@ def snapshot(folder):
     }
 
 
-def test_a_bonus_comes_on_top_of_the_maximum(tiny, monkeypatch):
-    import autograder.hidden.tiny as hidden
-
-    double, triple = hidden.QUESTIONS
-    monkeypatch.setattr(
-        hidden, "QUESTIONS", (double, dataclasses.replace(triple, bonus=True))
-    )
-    source = tiny_source()
-    cell_of(source, "triple_values").metadata.nbgrader.points = 0
-    nbformat.write(source, tiny.course.source("tiny"))
+def test_a_bonus_comes_on_top_of_the_maximum(with_bonus):
+    tiny = with_bonus
     tiny.hand_in("s001", tiny.answered())
     tiny.hand_in("s002", tiny.untouched())
     rows = grade(tiny)
     assert (rows["s001"].score, rows["s001"].max_score) == (3 + 2, 3 + 5)
+    assert (rows["s001"].parts.machine, rows["s001"].parts.bonus) == (3, 2)
     assert rows["s002"].score == 0
+    with opened(tiny.course) as gradebook:
+        found = gradebook.find_grade("triple_values", "tiny", "tiny", "s001")
+        assert (found.auto_score, found.extra_credit, found.max_score) == (0, 2, 0)
+
+
+def test_plain_nbgrader_gives_the_bonus_too(with_bonus):
+    tiny = with_bonus
+    tiny.hand_in("s001", tiny.answered())
+    config = tiny.course.nbgrader()
+    api = NbGraderAPI(CourseDirectory(config=config), config=config)
+    assert api.autograde("tiny", "s001")["success"]
+    with opened(tiny.course) as gradebook:
+        assert gradebook.find_submission("tiny", "s001").score == 3 + 2
+
+
+def test_a_bonus_goes_with_the_answer_that_earned_it(with_bonus):
+    tiny = with_bonus
+    tiny.hand_in("s001", tiny.answered())
+    assert grade(tiny)["s001"].score == 3 + 2
+    tiny.hand_in("s001", tiny.answered(triple="def triple(x):\n    return x + 3"))
+    assert grade(tiny)["s001"].score == 3
+    tiny.hand_in("s001", tiny.answered())
+    grade(tiny)
+    tiny.hand_in("s001", b"{")
+    grade(tiny)
+    with opened(tiny.course) as gradebook:
+        assert gradebook.find_submission("tiny", "s001").score == 0, "as exported"
+
+
+# What people grade.
+
+
+def give(tiny, points, student="s001"):
+    """Grade the written answer as formgrader does."""
+    with opened(tiny.course) as gradebook:
+        found = gradebook.find_grade("why", "tiny", "tiny", student)
+        found.manual_score, found.needs_manual_grade = points, False
+        gradebook.db.commit()
+
+
+def test_what_is_graded_by_hand_waits_and_is_never_lost_by_the_machine(tiny):
+    tiny.hand_in("s001", tiny.answered())
+    tiny.hand_in("s002", tiny.untouched())
+    rows = grade(tiny)
+    parts = rows["s001"].parts
+    assert (parts.machine, parts.machine_most) == (5, 5)
+    assert (parts.waiting, parts.waiting_points, parts.by_hand_most) == (1, 5, 5)
+    assert rows["s002"].parts.waiting == 0, "nothing was written: zero, as nbgrader"
+    assert still_waiting(rows.values()).startswith("1 question waits to be graded")
+    give(tiny, 4)
+    rows = grade(tiny)
+    assert (rows["s001"].score, rows["s001"].flags) == (5 + 4, "")
+    assert still_waiting(rows.values()) == ""
+    assert "9,10,graded," in tiny.course.grades.read_text()
+
+
+def test_a_graded_answer_is_looked_at_again_only_when_it_changes(tiny):
+    tiny.hand_in("s001", tiny.answered())
+    grade(tiny)
+    give(tiny, 4)
+    row = grade(tiny, regrade=True)["s001"]
+    assert (row.score, row.flags) == (9, "")
+    tiny.hand_in("s001", tiny.answered(triple="def triple(x):\n    return 4"))
+    row = grade(tiny)["s001"]
+    assert (row.score, row.flags) == (3 + 4, ""), "the written answer is the same"
+    changed = tiny.answered()
+    cell_of(changed, "why").source = "It adds."
+    tiny.hand_in("s001", changed)
+    for _ in range(2):
+        row = grade(tiny, regrade=True)["s001"]
+        assert (row.score, row.flags) == (9, "needs-manual"), "kept, and to be seen"
+        assert "4 / 5, look again" in as_table([row])
+
+
+def test_intake_takes_a_written_answer_for_the_students(tiny):
+    notebook = tiny.answered()
+    notebook["cells"] = [
+        cell for cell in notebook["cells"] if cell is not cell_of(notebook, "why")
+    ]
+    tiny.hand_in("s001", notebook)
+    row = grade(tiny)["s001"]
+    assert (row.status, row.flags) == ("repaired", "deleted-answer")
+    assert (row.parts.machine, row.parts.waiting) == (5, 0)

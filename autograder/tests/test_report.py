@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from autograder import grading
+from autograder.gradebook import opened
 from autograder.record import Record
 from autograder.report import distribution, mistakes, points_lost, write_report
 from autograder.tests.tiny import cell_of, code
@@ -70,6 +71,29 @@ def test_the_page_names_everyone_and_runs_nothing(tiny):
         assert words in text
     assert "<script" not in page
     assert not re.search(r"(?:src|href)=\"(?:https?:)?//", page), "nothing is fetched"
+
+
+def test_the_page_tells_what_people_grade_and_who_has_a_bonus(with_bonus):
+    tiny = with_bonus
+    for number in range(3):
+        tiny.hand_in(f"s00{number}", tiny.answered())
+    tiny.hand_in("s003", tiny.untouched())
+    grading.grade(tiny.course, ["tiny"], workers=0, say=lambda line: None)
+    with opened(tiny.course) as gradebook:
+        for student, points in (("s000", 5), ("s001", 2)):
+            grade = gradebook.find_grade("why", "tiny", "tiny", student)
+            grade.manual_score, grade.needs_manual_grade = points, False
+        gradebook.db.commit()
+    page = write_report(tiny.course, ["tiny"]).read_text(encoding="utf-8")
+    cells = " ".join(re.sub(r"<[^>]*>", " ", page).split())
+    mean = (5 + 2 + 0) / 3
+    assert f"why 5 3 {mean:.1f} 1 " in cells, "points, graded, mean, still waiting"
+    assert "1 answers to grade by hand" in cells
+    assert "s002 5 / 8 3 / 3 + 2 5 wait graded" in cells
+    assert "s003 0 / 8 0 / 3 0 / 5 graded" in cells
+    lost, earned = cells.index("Points lost"), cells.index("Bonus: students")
+    assert "triple_values" not in cells[lost:earned]
+    assert "triple_values 3 Graded by hand" in cells[earned:]
 
 
 def test_an_ungraded_course_has_an_empty_report(tiny):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -89,6 +90,7 @@ def question(function: str, factor: int, points: int) -> Question:
 
 
 QUESTIONS = (question("double", 2, 3), question("triple", 3, 2))
+BONUS_QUESTIONS = (QUESTIONS[0], replace(QUESTIONS[1], bonus=True))
 
 
 def fake_judge(notebook, questions, *, seed, assignment="", folder=None, **_):
@@ -134,6 +136,14 @@ def make_tiny(root: Path) -> None:
     source = course.source("tiny")
     source.parent.mkdir(parents=True)
     nbformat.write(tiny_source(), source)
+    register(course, "tiny")
+
+
+def make_triple_a_bonus(course: Course) -> None:
+    """Two points on top of the others: its cell has none."""
+    source = tiny_source()
+    cell_of(source, "triple_values").metadata.nbgrader.points = 0
+    nbformat.write(source, course.source("tiny"))
     register(course, "tiny")
 
 
