@@ -6,7 +6,10 @@ in a class derived from `Trials`; pytest then tries each of them.
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,7 +25,41 @@ Function = Callable[..., Any]
 def judge(question: Question | Check, function: Function, seed: int = 0) -> Finding:
     """What grading says of a function, with this seed's inputs."""
     cases = list(question.cases(np.random.default_rng(seed)))
-    return judge_answers(question, cases, [answer_of(function, one) for one in cases])
+    answers = [answer_of(function, one) for one in cases]
+    return judge_answers(_remembering(question), cases, answers)
+
+
+@cache
+def _remembering(question: Question | Check) -> Question | Check:
+    """The question, whose oracle and mistakes answer the same input only once.
+
+    Each mistake is compared with all others, which would run each that often.
+    """
+    return replace(
+        question, oracle=_remembered(question.oracle),
+        misconceptions=tuple(replace(m, wrong=_remembered(m.wrong))
+                             for m in question.misconceptions))
+
+
+def _remembered(function: Function) -> Function:
+    known: dict[bytes, Any] = {}
+
+    def remembered(*args, **kwargs):
+        try:
+            key = pickle.dumps((args, kwargs))
+        except (pickle.PicklingError, AttributeError, TypeError):
+            return function(*args, **kwargs)  # an argument that is a function
+        if key not in known:
+            try:
+                known[key] = function(*args, **kwargs), None
+            except Exception as error:
+                known[key] = None, error
+        value, error = known[key]
+        if error:
+            raise error
+        return value
+
+    return remembered
 
 
 def of(questions: Mapping[str, Question], function: str) -> dict[str, Question]:
