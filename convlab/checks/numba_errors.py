@@ -176,6 +176,10 @@ WARNINGS = (
     (r"is faster on contiguous arrays",
      "a product (@ or np.dot) is faster on arrays that are contiguous in memory: "
      "np.ascontiguousarray."),
+    (r"OpenBLAS Warning ?: Detect OpenMP Loop",
+     "a matrix product (@ or np.dot) runs inside of a prange loop, and the threads of "
+     "numba and of BLAS get into each other's way. Take it out of the loop: one large "
+     "product uses all cores by itself."),
 )
 
 RULES: tuple[tuple[str, Advice], ...] = (

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import io
 import linecache
+import os
 import sysconfig
+import tempfile
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from convlab.checks.recognise import recognise
 HERE = Path(__file__).parent
 LIBRARIES = tuple({sysconfig.get_path(which) for which in ("stdlib", "purelib")})
 LONGEST = 300  # characters shown of an error's message or a warning
+KEPT = 1 << 16  # bytes of what compiled libraries write on the error stream
 
 
 @dataclass(frozen=True)
@@ -66,16 +69,41 @@ class Result:
 def run(check: PublicCheck, function: Callable[..., Any]) -> Result:
     """Try every case, each with arguments of its own."""
     noise = io.StringIO()
-    with warnings.catch_warnings(record=True) as caught, \
+    with warnings.catch_warnings(record=True) as caught, _below_python(noise), \
             contextlib.redirect_stderr(noise):
         warnings.simplefilter("always")
         attempts = [_try(check, case, function) for case in check.cases]
     said = [numba_errors.explain_warning(one.message)
             or f"{one.category.__name__}: {one.message}" for one in caught]
-    said += noise.getvalue().splitlines()
+    said += [numba_errors.explain_warning(line) or line
+             for line in noise.getvalue().splitlines()]
     said = list(dict.fromkeys(short(" ".join(line.split())) for line in said))
     name = _known_mistake(check, attempts)
     return Result(check, attempts, check.hints.get(name), [s for s in said if s])
+
+
+@contextlib.contextmanager
+def _below_python(noise: io.StringIO) -> Iterator[None]:
+    """Add to `noise` what compiled libraries, BLAS for one, write on stderr.
+
+    They write to file descriptor 2, past sys.stderr.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            written = stack.enter_context(tempfile.TemporaryFile())
+            usual = os.dup(2)
+        except OSError:  # no folder to write in, or no stderr: it is not caught
+            yield
+            return
+        os.dup2(written.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(usual, 2)
+            os.close(usual)
+            written.seek(0)
+            text = written.read(KEPT).decode("utf-8", "replace")
+            noise.write(text[:text.rfind("\n") + 1] if len(text) == KEPT else text)
 
 
 def short(text: str) -> str:

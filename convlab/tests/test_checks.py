@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+import os
 
 import numpy as np
 import pytest
@@ -250,6 +251,22 @@ def test_odd_functions_are_reported_in_words(function, says, capsys):
     assert "0 of 2 cases right." in shown.out
     if says != "Odd":
         assert says in shown.out
+
+
+def test_what_compiled_libraries_say_is_said_in_words(capfd):
+    def multiplies_in_a_parallel_loop(x, w, b):
+        for _ in range(2000):
+            os.write(2, b"OpenBLAS Warning : Detect OpenMP Loop and this application "
+                        b"may hang. Please rebuild the library.\n")
+        return np.zeros((3, 5))
+
+    check("ps2/activation_map", multiplies_in_a_parallel_loop)
+    shown = capfd.readouterr()
+    assert shown.err == ""
+    assert shown.out.count("runs inside of a prange loop") == 1
+    assert "OpenBLAS Warning" not in shown.out
+    os.write(2, b"as before")
+    assert capfd.readouterr().err == "as before"
 
 
 def test_every_case_gets_arguments_of_its_own():
