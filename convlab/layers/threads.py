@@ -9,9 +9,11 @@ from several threads at once and after a fork.
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextvars import ContextVar
 from functools import cache
 from itertools import pairwise
 from threading import Lock
@@ -23,6 +25,22 @@ from threadpoolctl import LibController, ThreadpoolController
 # Below this many numbers, handing work to another thread takes longer than
 # doing it.
 WORTH_SHARING = 1 << 15
+_most: ContextVar[int | None] = ContextVar("most", default=None)
+
+
+@contextlib.contextmanager
+def at_most(threads: int) -> Iterator[None]:
+    """Use no more threads than this, BLAS's included, as where there are fewer."""
+    before = [(blas, blas.num_threads) for blas in _blas()]
+    token = _most.set(threads)
+    try:
+        for blas, most in before:
+            blas.set_num_threads(min(threads, most))
+        yield
+    finally:
+        _most.reset(token)
+        for blas, most in before:
+            blas.set_num_threads(most)
 
 
 def share(work: Callable, items: int, size: int, *args: Any) -> list[Any]:
@@ -30,9 +48,9 @@ def share(work: Callable, items: int, size: int, *args: Any) -> list[Any]:
 
     `size` is how many numbers are touched in all: a small job stays in one
     part, in the calling thread. NUMBA_NUM_THREADS, which numba reads as it
-    starts, sets how many threads there are.
+    starts, sets how many threads there are, and `at_most` lowers that.
     """
-    parts = min(numba.config.NUMBA_NUM_THREADS, items)
+    parts = min(_most.get() or items, numba.config.NUMBA_NUM_THREADS, items)
     if parts <= 1 or size < WORTH_SHARING:
         return [work(0, items, *args)]
     ends = [items * part // parts for part in range(parts + 1)]

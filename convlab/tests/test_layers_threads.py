@@ -72,6 +72,20 @@ def test_every_item_is_done_once(three_threads):
     assert sorted(done) == list(range(10))
 
 
+def test_fewer_threads_may_be_asked_for(three_threads):
+    def parts():
+        return len(threads.share(lambda first, last: None, 6, 6))
+
+    before = [blas.num_threads for blas in threads._blas()]
+    with threads.at_most(2):
+        assert parts() == 2
+        assert all(blas.num_threads <= 2 for blas in threads._blas())
+    with threads.at_most(5):
+        assert parts() == 3
+    assert parts() == 3
+    assert [blas.num_threads for blas in threads._blas()] == before
+
+
 def test_an_error_in_a_thread_reaches_the_caller(three_threads):
     def fail(first, last):
         raise ArithmeticError(f"{first} to {last}")
