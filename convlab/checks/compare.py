@@ -144,8 +144,9 @@ def _close(expected, got, rtol: float, atol: float):
     with np.errstate(invalid="ignore", over="ignore"):
         off = np.abs(np.asarray(got, dtype=np.float64) - expected)
         same = off <= atol + rtol * np.abs(expected)
+    finite = np.isfinite(got) & np.isfinite(expected)
     nans = np.isnan(got) & np.isnan(expected)
-    return (same & np.isfinite(got)) | (got == expected) | nans
+    return (same & finite) | (got == expected) | nans
 
 
 def _shapes(expected, got, rtol, atol) -> str:

@@ -50,6 +50,7 @@ from convlab.checks.recognise import recognise
      "All 4 values are wrong. The largest difference is at image 0, row 0, column 0, "
      "channel 0"),
     (np.zeros(3), np.array([0, np.nan, np.inf]), "1 of them NaN, 1 of them infinite"),
+    (np.inf, 16.0, "got 16.0"), (np.array([1, np.inf]), np.ones(2), "1 of 2 values"),
     ((1, 2), (1, 3), "Of what is returned, number 2: Expected 2, got 3."),
     ((1, 2), 1, "Expected a tuple of 2, got the int 1."),
 ])
