@@ -50,9 +50,14 @@ def main(context: click.Context, folder: Path | None, verbose: bool) -> None:
 @click.argument("assignments", nargs=-1)
 @click.pass_obj
 def release(course: Course, assignments: Sequence[str]) -> None:
-    """Make exercises/ and the public checks from solutions/ and the hidden tests."""
+    """Make exercises/, the public checks and the student kit.
+
+    They come from solutions/ and the hidden tests. The kit is one archive with the
+    named assignments, all of them by default.
+    """
     from autograder.gradebook import register
     from autograder.grading import locked
+    from autograder.kit import write_kit
     from autograder.release import release as write_release
 
     names = _named(course, assignments)
@@ -60,6 +65,7 @@ def release(course: Course, assignments: Sequence[str]) -> None:
     with locked(course):
         for name in names:
             register(course, name)
+    click.echo(f"Student kit: {_near(write_kit(course, names))}")
 
 
 @main.command()

@@ -27,7 +27,7 @@ DECIDING = (
     "convlab/checks/*.py",
 )
 NOT_DECIDING = {
-    "__main__.py", "feedback.py", "gradebook.py", "grades.py", "grading.py",
+    "__main__.py", "feedback.py", "gradebook.py", "grades.py", "grading.py", "kit.py",
     "nbgrader_config.py", "preview.py", "release.py", "report.py", "scores.py",
     "workers.py",
 }  # fmt: skip

@@ -52,10 +52,21 @@ def release(
             check_release(source, made)
             changed = put_in_place(made, course.exercises / name)
         changed |= cases.write(name, checks)
-        total = sum(question.cell_points for question in questions.values())
-        print(f"{name}: {len(questions)} graded questions, {total:g} points, "
+        print(f"{name}: {len(questions)} graded questions, "
+              f"{points_in_words(source, questions)}, "
               f"{len(hidden.checks(name))} public checks -> "
               f"{course.exercises / name}{'' if changed else ' (unchanged)'}")
+
+
+def points_in_words(notebook: NotebookNode, questions: dict[str, Question]) -> str:
+    """"50 points, 4 more by hand, 3 as a bonus"."""
+    machine = sum(question.cell_points for question in questions.values())
+    hand = sum(cell.metadata.nbgrader["points"] for cell in notebook.cells
+               if utils.is_grade(cell) and utils.is_solution(cell))
+    bonus = sum(question.points for question in questions.values() if question.bonus)
+    words = [f"{machine:g} points", f"{hand:g} more by hand" if hand else "",
+             f"{bonus:g} as a bonus" if bonus else ""]
+    return ", ".join(filter(None, words))
 
 
 def generate(course: Course, assignment: str, folder: Path) -> Path:
@@ -125,7 +136,12 @@ def check_release(source: NotebookNode, folder: Path) -> None:
 def lines_of(path: Path) -> list[str]:
     """The lines of a file without their indentation; of a notebook, its cells'."""
     text = path.read_text(encoding="utf-8", errors="replace")
-    if path.suffix == ".ipynb":
+    return lines_of_text(text, path.suffix == ".ipynb")
+
+
+def lines_of_text(text: str, notebook: bool) -> list[str]:
+    """The lines of a text, or of a notebook's cells, without their indentation."""
+    if notebook:
         cells = nbformat.reads(text, as_version=4).cells
         text = "\n".join(cell.source for cell in cells)
     return [line.strip() for line in text.splitlines()]

@@ -77,3 +77,11 @@ def test_without_a_sandbox_it_refuses_and_says_why(tiny, run, monkeypatch):
     assert not tiny.course.grades.exists()
     trusted = run("grade", "tiny", "--sandbox", "limits")
     assert trusted.exit_code == 0, "for submissions one trusts"
+
+
+def test_release_says_where_the_student_kit_is(tiny, run, monkeypatch):
+    monkeypatch.setattr("autograder.release.release", lambda course, names: None)
+    result = run("release", "tiny")
+    assert result.exit_code == 0, result.output
+    said = result.output.removeprefix("Student kit: ").strip()
+    assert said == str(tiny.course.repository / "build/kit/convnet-course-kit.zip")
