@@ -4,6 +4,7 @@
 into a module, carried/<name>.py; `load` imports it in another notebook. What
 belongs into the module is worked out from the cells that were run, by static
 analysis: nothing is pickled, and the module is plain Python to read and edit.
+`choose` gathers the layer functions of a network from such modules.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from types import ModuleType
 from typing import Any
 
 FOLDER = "carried"
+REFERENCE = "reference"  # the choice of the course's own layer function
+FAST = "_gemm"  # a convolution's name may end so: conv2d_forward_gemm
 HEAD = '"""Carried over from {name}: written by convlab.carry, from its cells."""\n'
 
 
@@ -71,22 +74,86 @@ def _save(path: Path, kept, plan, statements, names) -> None:
 def load(name: str) -> ModuleType:
     """The module carried/<name>.py, from here or from the notebook that saved it.
 
-    Looks in ./carried, then in ../<name>/carried; what is found there is copied
-    to ./carried, so that it is handed in with this notebook. Raises CarryError
-    where there is none, or where it cannot be imported: with file and line.
+    Looks in ./carried and in ../<name>/carried. What is found there, and was
+    saved after the copy here, is copied to ./carried, so that it is handed in
+    with this notebook. Raises CarryError where there is none, or where it cannot
+    be imported: with file and line.
     """
     here = Path(FOLDER) / f"{name}.py"
     there = Path("..") / name / FOLDER / f"{name}.py"
-    if not here.exists():
-        if not there.exists():
-            raise CarryError(
-                f"{here} is not there, nor is {there}. Run {name}.ipynb to its end: "
-                "its last cell saves your functions.")
+    if not here.exists() and not there.exists():
+        raise CarryError(
+            f"{here} is not there, nor is {there}. Run {name}.ipynb to its end: "
+            "its last cell saves your functions.")
+    if _is_newer(there, here):
+        again = here.exists()
         here.parent.mkdir(exist_ok=True)
         beside = here.with_name(here.name + ".part")
         shutil.copyfile(there, beside)
         os.replace(beside, here)
+        if again:
+            print(f"{there} was saved after {here} and has taken its place.")
     return _import(f"{FOLDER}.{name}", here)
+
+
+def _is_newer(there: Path, here: Path) -> bool:
+    """Whether a file was written after another one, and is not the same."""
+    if not there.exists():
+        return False
+    return not here.exists() or (there.stat().st_mtime > here.stat().st_mtime
+                                 and there.read_bytes() != here.read_bytes())
+
+
+def choose(choices: Mapping[str, str], reference: Any) -> dict[str, Callable]:
+    """Layer functions by name, each from where it is chosen; says which is whose.
+
+    choices: for each function the carried module that it comes from, as
+    {"conv2d_forward": "ps2_convolution"}, or "reference" for the function of that
+    name in `reference` (a module). A module may have it under its own name or
+    with _gemm behind. What cannot be had is said, with file and line, and stands
+    in the result as a function that raises CarryError when it is called: never
+    is one function quietly replaced by another.
+    """
+    modules: dict[str, ModuleType | CarryError] = {}
+    found = {}
+    for function, chosen in choices.items():
+        if chosen == REFERENCE:
+            found[function] = getattr(reference, function)
+            print(f"{function:<22} the reference layer")
+            continue
+        if chosen not in modules:
+            modules[chosen] = _load_or_error(chosen)
+        try:
+            found[function], name = _function_of(modules[chosen], chosen, function)
+            print(f"{function:<22} yours: {name} of {FOLDER}/{chosen}.py")
+        except CarryError as error:
+            found[function] = _stand_in(function, str(error))
+            print(f"{function:<22} MISSING. {error}")
+    return found
+
+
+def _load_or_error(name: str) -> ModuleType | CarryError:
+    try:
+        return load(name)
+    except CarryError as error:
+        return error
+
+
+def _function_of(module: ModuleType | CarryError, name: str, function: str
+                 ) -> tuple[Callable, str]:
+    if isinstance(module, CarryError):
+        raise module
+    for known_as in (function, function + FAST):
+        if callable(getattr(module, known_as, None)):
+            return getattr(module, known_as), known_as
+    raise CarryError(f"{FOLDER}/{name}.py has no {function}. Save it from "
+                     f"{name}.ipynb, whose last cell says what it leaves out and why.")
+
+
+def _stand_in(function: str, why: str) -> Callable:
+    def missing(*_: Any, **__: Any) -> None:
+        raise CarryError(f"there is no {function}: {why}")
+    return missing
 
 
 # --- what a session has

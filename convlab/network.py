@@ -166,11 +166,14 @@ class Network:
                       f"{sum(row.macs for row in self.rows):,}"))
         return _aligned(table, "<<>>>>")
 
-    def save_weights(self, path: str | os.PathLike) -> None:
-        """Write the parameters, and the mean and std of the images, to a .npz."""
+    def save_weights(self, path: str | os.PathLike, **about: Any) -> None:
+        """Write the parameters, and the mean and std of the images, to a .npz.
+
+        `about`: what else the file's note shall say, as JSON values.
+        """
         storage.write(path, self._state(), {
-            "architecture": self.architecture, "input_shape": self.input_shape,
-            "classes": self.classes})
+            **about, "architecture": self.architecture,
+            "input_shape": self.input_shape, "classes": self.classes})
 
     def load_weights(self, path: str | os.PathLike) -> None:
         """Take the weights of a file; nothing changes where it does not fit.

@@ -66,20 +66,33 @@ def read(path: str | os.PathLike, shapes: Mapping[str, tuple[int, ...]] | None =
     finite floats. Raises FileNotFoundError, and StorageError for a file that is
     damaged or holds something else.
     """
+    with _opened(path) as archive:
+        if shapes is not None:
+            _check_contents(archive, shapes)
+        arrays = {name: _read_array(archive, name) for name in _names(archive)}
+        note = _read_note(archive)
+    if shapes is not None:
+        _check_finite(path, arrays)
+    return arrays, note
+
+
+def read_note(path: str | os.PathLike) -> dict[str, Any]:
+    """The note alone, with the same errors."""
+    with _opened(path) as archive:
+        return _read_note(archive)
+
+
+@contextmanager
+def _opened(path: str | os.PathLike) -> Iterator[zipfile.ZipFile]:
+    """The archive; whatever is wrong with it becomes a StorageError."""
     try:
         with zipfile.ZipFile(path) as archive:
-            if shapes is not None:
-                _check_contents(archive, shapes)
-            arrays = {name: _read_array(archive, name) for name in _names(archive)}
-            note = _read_note(archive)
+            yield archive
     except StorageError as error:
         raise StorageError(f"{path}: {error}") from None
     except UNREADABLE as error:
         raise StorageError(
             f"{path} is damaged, or not a file of this course: {error}") from None
-    if shapes is not None:
-        _check_finite(path, arrays)
-    return arrays, note
 
 
 def _names(archive: zipfile.ZipFile) -> list[str]:

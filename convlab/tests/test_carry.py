@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 import textwrap
@@ -171,3 +172,64 @@ def test_a_broken_module_is_reported_as_such(tmp_path, monkeypatch, text, says):
         (tmp_path / "carried" / "ps2.py").write_text(text)
     with pytest.raises(carry.CarryError, match=says):
         carry.load("ps2")
+
+
+def test_what_was_saved_later_takes_the_copys_place(tmp_path, monkeypatch, capsys):
+    there, here = (tmp_path / name / "carried" / "ps2.py" for name in ("ps2", "ps7"))
+    for path, value in ((there, 1), (here, 2)):
+        path.parent.mkdir(parents=True)
+        path.write_text(f"def f():\n    return {value}\n")
+    monkeypatch.chdir(tmp_path / "ps7")
+    for saved, expected in ((100, 2), (300, 1)):  # the copy here is of second 200
+        os.utime(there, (saved, saved))
+        os.utime(here, (200, 200))
+        assert carry.load("ps2").f() == expected
+    assert "has taken its place" in capsys.readouterr().out
+
+
+class Reference:
+    """Stands in for the reference layers."""
+
+    @staticmethod
+    def relu_forward(x):
+        return "reference"
+
+
+def chosen(tmp_path, monkeypatch, choices, **modules):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "carried").mkdir()
+    for name, text in modules.items():
+        (tmp_path / "carried" / f"{name}.py").write_text(text)
+    return carry.choose(choices, Reference)
+
+
+def test_functions_are_chosen_one_by_one(tmp_path, monkeypatch, capsys):
+    found = chosen(
+        tmp_path, monkeypatch,
+        {"conv2d_forward": "ps6", "conv2d_backward": "ps3",
+         "relu_forward": "reference"},
+        ps6="def conv2d_forward_gemm(x):\n    return 6\n",
+        ps3="def conv2d_backward(x):\n    return 3\n")
+    assert [f(None) for f in found.values()] == [6, 3, "reference"]
+    assert capsys.readouterr().out.splitlines() == [
+        "conv2d_forward         yours: conv2d_forward_gemm of carried/ps6.py",
+        "conv2d_backward        yours: conv2d_backward of carried/ps3.py",
+        "relu_forward           the reference layer"]
+
+
+@pytest.mark.parametrize("text, says", [
+    ("def relu_forward(x)\n    return x\n",
+     "carried/ps4.py, line 1: this is not Python"),
+    ("relu_forward = 3\n", "carried/ps4.py has no relu_forward"),
+    (None, "carried/ps4.py is not there"),
+])
+def test_what_is_broken_is_never_replaced_by_itself(
+        tmp_path, monkeypatch, capsys, text, says):
+    modules = {"ps2": "def dense_forward(x):\n    return 2\n"}
+    modules |= {"ps4": text} if text else {}
+    found = chosen(tmp_path, monkeypatch,
+                   {"relu_forward": "ps4", "dense_forward": "ps2"}, **modules)
+    assert says in capsys.readouterr().out
+    assert found["dense_forward"](None) == 2
+    with pytest.raises(carry.CarryError, match=f"there is no relu_forward: .*{says}"):
+        found["relu_forward"](np.ones(1))

@@ -7,6 +7,7 @@ from convlab.arithmetic import SizeError
 from convlab.gradcheck import check_gradients
 from convlab.network import Network
 from convlab.stages import LayerError
+from convlab.storage import read_note
 
 EVERY_KIND = ("CONV{4}-RELU-POOL-CONV{3 size=1}-RELU-POOL{average size=3 stride=1}"
               "-FC{6}-RELU,SOFTMAX")
@@ -146,7 +147,8 @@ def test_weights_are_saved_and_loaded(tmp_path):
     images, _ = batch()
     network, other = small(seed=0), small(seed=1)
     network.standardise(images)
-    network.save_weights(tmp_path / "new" / "weights.npz")
+    network.save_weights(tmp_path / "new" / "weights.npz", data="drawn")
+    assert read_note(tmp_path / "new" / "weights.npz")["data"] == "drawn"
     other.load_weights(tmp_path / "new" / "weights.npz")
     np.testing.assert_array_equal(network.forward(images), other.forward(images))
     assert [p.name for p in (tmp_path / "new").iterdir()] == ["weights.npz"]

@@ -97,3 +97,11 @@ def test_text_is_written_aside_and_renamed(tmp_path):
     storage.write_text(tmp_path / "new" / "log.json", json.dumps({"é": 1}))
     assert json.loads((tmp_path / "new" / "log.json").read_text("utf-8")) == {"é": 1}
     assert len(list((tmp_path / "new").iterdir())) == 1
+
+
+def test_the_note_can_be_read_alone(tmp_path):
+    storage.write(tmp_path / "a.npz", {"x": np.ones(3)}, {"made": "today"})
+    assert storage.read_note(tmp_path / "a.npz") == {"made": "today"}
+    (tmp_path / "b.npz").write_bytes(b"PK\x03\x04 and no more")
+    with pytest.raises(storage.StorageError, match="is damaged"):
+        storage.read_note(tmp_path / "b.npz")
