@@ -137,7 +137,7 @@ def untouched(course):
 def test_a_source_that_does_not_fit_is_refused(course, tmp_path, change, says):
     edit(course, change)
     with pytest.raises(CourseError, match=says):
-        release(course, checks=tmp_path / "checks")
+        release(course, ["ps2_convolution"], checks=tmp_path / "checks")
     assert untouched(course)
 
 
@@ -145,7 +145,7 @@ def test_a_file_that_gives_answers_away_is_refused(course, tmp_path):
     (course.solutions / "ps2_convolution" / "notes.py").write_text(
         "x = 1\n    return filters * (size * size * channels + 1)\n")
     with pytest.raises(CourseError, match="notes.py of ps2_convolution would give"):
-        release(course, checks=tmp_path / "checks")
+        release(course, ["ps2_convolution"], checks=tmp_path / "checks")
     assert untouched(course)
 
 
