@@ -1,18 +1,17 @@
 """Hidden tests and public checks of ps3_conv_backward.
 
-The oracles, in float64: db and dw are einsum over sliding windows; dx is
-scipy's full convolution of each filter with dy, zeros put between by the stride
-(Dumoulin and Visin 2016, section 4), its padding cut off. The tests hold them
-against central differences of the forward oracle of ps2_convolution. A
-misconception is an oracle, or the same sum written with loops, with one thing
-done wrong. Volumes are (N, H, W, C), filters (K, Fh, Fw, C), dy (N, H', W', K).
+The oracles, in float64: db is a sum, dw einsum over sliding windows, and dx what
+each place of the filters gives back, all outputs at once. The tests hold them
+against central differences of the forward oracle of ps2_convolution, and dx
+against scipy's convolution of dy, zeros between (Dumoulin and Visin 2016, section
+4). A misconception is an oracle, or the same sum written with loops, with one
+thing done wrong. Volumes are (N, H, W, C), filters (K, Fh, Fw, C), dy (N, H', W', K).
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from scipy.signal import convolve
 
 from autograder.questions import Case, Check, Misconception, Question, Speed
 
@@ -29,7 +28,7 @@ def filters_gradient(dy, x, w_shape, stride=1, pad=0):
     """(N, H', W', K), (N, H, W, C) -> dw (K, Fh, Fw, C), in the dtype of x."""
     windows = _windows(_framed(x, pad), w_shape, stride)[
         :, :dy.shape[1], :dy.shape[2]]
-    dw = np.einsum("nijk,nijcpq->kpqc", dy.astype(np.float64), windows)
+    dw = np.einsum("nijk,nijcpq->kpqc", dy.astype(np.float64), windows, optimize=True)
     return dw.astype(x.dtype)
 
 
@@ -98,22 +97,16 @@ def _windows(x, w_shape, stride):
     return windows[:, ::stride, ::stride]
 
 
-def _spread(dy, stride):
-    """dy with stride - 1 rows and columns of zeros between its own."""
-    n, rows, columns, k = dy.shape
-    shape = n, (rows - 1) * stride + 1, (columns - 1) * stride + 1, k
-    spread = np.zeros(shape)
-    spread[:, ::stride, ::stride] = dy
-    return spread
-
-
 def _wide_input_gradient(dy, w, stride):
     """The gradient of the padded images that the filters read."""
-    w = w.astype(np.float64)
-    return np.stack([
-        sum(convolve(image[:, :, k, np.newaxis], w[k], "full", "direct")
-            for k in range(len(w)))
-        for image in _spread(dy, stride)])
+    (n, rows, columns, k), (_, fh, fw, channels) = dy.shape, w.shape
+    high, broad = (rows - 1) * stride + 1, (columns - 1) * stride + 1
+    flat, w = dy.astype(np.float64).reshape(-1, k), w.astype(np.float64)
+    wide = np.zeros((n, high + fh - 1, broad + fw - 1, channels))
+    for p, q in np.ndindex(fh, fw):
+        back = (flat @ w[:, p, q]).reshape(n, rows, columns, channels)
+        wide[:, p:p + high:stride, q:q + broad:stride] += back
+    return wide
 
 
 def _cut(wide, x_shape, pad):
@@ -136,7 +129,7 @@ _BIAS = (
     Misconception(
         "averaged_over_the_batch",
         "You divide by the number of images. The loss may be a mean; then dy holds "
-        "that division already. Each image moves by 1 when the bias does: add up.",
+        "that division already. Every output of every image moves by 1: add up.",
         lambda dy: bias_gradient(dy) / len(dy)),
     Misconception(
         "averaged_over_everything",
@@ -1088,6 +1081,8 @@ def _position_by_position(dy, x, w, stride=1, pad=0):
 
 LARGE = ((4, 32, 32, 3), (6, 5, 5, 3))  # timed
 ALIKE = ((3, 8, 7, 3), (6, 5, 5, 3), {})  # right before it is timed
+# Long enough for cores to get into each other's way, a few times over.
+CROWDED = 3 * (((96, 36, 32, 2), (2, 5, 3, 2), {}),)
 
 
 # --------------------------------------------------------------------------
@@ -1107,6 +1102,7 @@ def _input_question(name, points, checked, sizes) -> Question:
 
 
 def _backward_question(name, points, checked, cases, **more) -> Question:
+    # atol: many float32 terms add up to a number near 0, with their rounding.
     more = {"misconceptions": _BACKWARD, **more}
     return Question(f"conv2d_backward_{name}", "conv2d_backward", points, checked,
                     cases, conv2d_backward, **more)
@@ -1135,25 +1131,30 @@ QUESTIONS = (
                     "dx at strides 2 and 3, with padding 1 and 2",
                     STRIDE_AND_PADDING),
     _input_question("batch", 2, "dx of several images at once", BATCH),
-    _backward_question("values", 5,
+    _backward_question("values", 4,
                        "dx, dw and db, one image and several, strides and padding",
                        _cases(_backward_case, *ALL_THREE)),
+    _backward_question("large_batch", 2,
+                       "a large batch, three times: where cores race, shares get "
+                       "lost",
+                       _cases(_backward_case, *CROWDED), misconceptions=(),
+                       atol=0.05),
     _backward_question("dtypes_and_layouts", 3,
                        "float64 gives float64, float32 gives float32, and arrays "
                        "that are not contiguous in memory",
                        _dtype_cases, dtype=True),
-    _backward_question("refuses", 3,
+    _backward_question("refuses", 2,
                        "ValueError for a dy that the forward pass cannot have made, "
                        "a stride that does not fit, negative padding, filters of "
                        "another depth",
                        _backward_refused, misconceptions=_BACKWARD_REFUSED),
     _backward_question("fast", 3,
-                       "at least five times as fast as numpy, one output number "
+                       "at least three times as fast as numpy, one output number "
                        "after another (compiling not counted)",
                        _cases(_backward_case, ALIKE),
                        speed=Speed(lambda rng: _backward_case(
                            _numbers, rng, *LARGE),
-                           _position_by_position, times_slower=0.2)),
+                           _position_by_position, times_slower=0.33), atol=0.01),
     Question("conv2d_transpose_values", "conv2d_transpose", 3,
              "transposed convolutions with strides and padding", _transpose_cases,
              conv2d_transpose, _TRANSPOSE, bonus=True),
@@ -1172,7 +1173,7 @@ def _check_bias(rng):
 
 def _check_rows(make):
     def small(rng, outputs, n, f):
-        return tuple(np.rint(2 * one) if isinstance(one, np.ndarray) else one
+        return tuple(np.rint(2 * one) + 0 if isinstance(one, np.ndarray) else one
                      for one in make(rng, outputs, n, f))
 
     def cases(rng):
