@@ -9,11 +9,12 @@ A figure is a function of numbers. It computes what follows from them with
 from .charts import shrinking
 from .grids import coverage, padding, positions
 from .numbers import dot_product, one_position
+from .pooling import pooling
 from .svg import Drawing
 from .volumes import activation_map, filter_bank, sequence
 
 FIGURES = {function.__name__: function for function in (
     activation_map, coverage, dot_product, filter_bank, one_position, padding,
-    positions, sequence, shrinking)}
+    pooling, positions, sequence, shrinking)}
 
 __all__ = ["FIGURES", "Drawing", *FIGURES]

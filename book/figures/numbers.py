@@ -7,29 +7,31 @@ from collections.abc import Sequence
 from convlab.arithmetic import SizeError, numbers_in, output_size, times, volume
 
 from . import palette
-from .svg import SMALL, Canvas, Drawing
+from .svg import SMALL, Canvas, Drawing, number
 
 CELL = 30
-Matrix = Sequence[Sequence[int]]
+Matrix = Sequence[Sequence[float]]
 
 
-def _matrix(canvas: Canvas, x: float, y: float, values: Matrix, colour: str,
-            show: set[tuple[int, int]] | None = None) -> None:
-    """Squares with a number in each; outside `show`, the square stays empty."""
+def matrix(canvas: Canvas, x: float, y: float, values: Matrix, colour: str,
+           show: set[tuple[int, int]] | None = None, width: float = CELL) -> None:
+    """Boxes with a number in each; outside `show`, the box stays empty."""
     for r, row in enumerate(values):
         for c, value in enumerate(row):
-            canvas.box(x + c * CELL, y + r * CELL, CELL, CELL, colour,
+            canvas.box(x + c * width, y + r * CELL, width, CELL, colour,
                        fill=0.13, stroke=1)
             if show is None or (r, c) in show:
-                canvas.text(x + (c + 0.5) * CELL, y + (r + 0.66) * CELL, _signed(value))
+                canvas.text(x + (c + 0.5) * width, y + (r + 0.66) * CELL,
+                            signed(value))
 
 
-def _signed(value: int) -> str:
+def signed(value: float) -> str:
     """A number with a true minus sign."""
-    return str(value).replace("-", "\N{MINUS SIGN}")
+    return number(value).replace("-", "\N{MINUS SIGN}")
 
 
-def _shape(values: Matrix, name: str) -> tuple[int, int]:
+def shape(values: Matrix, name: str) -> tuple[int, int]:
+    """(rows, columns), the same number of columns in each row."""
     if len({len(row) for row in values}) != 1:
         raise SizeError(f"the rows of the {name} differ in length")
     return len(values), len(values[0])
@@ -37,14 +39,14 @@ def _shape(values: Matrix, name: str) -> tuple[int, int]:
 
 def products(x: Matrix, w: Matrix, row: int, column: int) -> list[tuple[int, int]]:
     """(input, weight) of every pair under the filter with its corner there."""
-    rows, columns = _shape(w, "filter")
+    rows, columns = shape(w, "filter")
     return [(x[row + r][column + c], w[r][c])
             for r in range(rows) for c in range(columns)]
 
 
 def correlate(x: Matrix, w: Matrix) -> list[list[int]]:
     """The whole map of a 2-D filter at stride 1, no padding, no bias."""
-    (h, width), (fh, fw) = _shape(x, "input"), _shape(w, "filter")
+    (h, width), (fh, fw) = shape(x, "input"), shape(w, "filter")
     return [[sum(a * b for a, b in products(x, w, r, c))
              for c in range(output_size(width, fw))]
             for r in range(output_size(h, fh))]
@@ -56,7 +58,7 @@ def one_position(x: Matrix, w: Matrix, row: int, column: int) -> Drawing:
     The output shows the numbers computed up to and including that position.
     """
     y = correlate(x, w)
-    (h, width), (fh, fw) = _shape(x, "input"), _shape(w, "filter")
+    (h, width), (fh, fw) = shape(x, "input"), shape(w, "filter")
     if not (0 <= row < len(y) and 0 <= column < len(y[0])):
         raise SizeError(f"position ({row}, {column}) is outside the "
                         f"{times((len(y), len(y[0])))} output")
@@ -64,15 +66,15 @@ def one_position(x: Matrix, w: Matrix, row: int, column: int) -> Drawing:
     left_w = margin + width * CELL + gap
     left_y = left_w + fw * CELL + gap
     canvas = Canvas(left_y + len(y[0]) * CELL + margin, top + h * CELL + 62)
-    _matrix(canvas, margin, top, x, palette.INPUT)
+    matrix(canvas, margin, top, x, palette.INPUT)
     canvas.box(margin + column * CELL, top + row * CELL, fw * CELL, fh * CELL,
                palette.FILTER, fill=0.2, stroke=3)
     middle = top + h * CELL / 2
     w_top, y_top = middle - fh * CELL / 2, middle - len(y) * CELL / 2
-    _matrix(canvas, left_w, w_top, w, palette.FILTER)
+    matrix(canvas, left_w, w_top, w, palette.FILTER)
     done = {(r, c) for r in range(len(y)) for c in range(len(y[0]))
             if (r, c) <= (row, column)}
-    _matrix(canvas, left_y, y_top, y, palette.OUTPUT, done)
+    matrix(canvas, left_y, y_top, y, palette.OUTPUT, done)
     canvas.box(left_y + column * CELL, y_top + row * CELL, CELL, CELL,
                palette.FILTER, fill=0.2, stroke=3)
     for label, left, columns, at in (("input", margin, width, top),
@@ -82,11 +84,11 @@ def one_position(x: Matrix, w: Matrix, row: int, column: int) -> Drawing:
     canvas.text(left_w - gap / 2, middle + 6, "\N{ASTERISK OPERATOR}", 22)
     canvas.text(left_y - gap / 2, middle + 6, "=", 20)
     pairs = products(x, w, row, column)
-    terms = [f"{_signed(a)}\N{MULTIPLICATION SIGN}{_factor(b)}" for a, b in pairs]
+    terms = [f"{signed(a)}\N{MULTIPLICATION SIGN}{_factor(b)}" for a, b in pairs]
     half = (len(terms) + 1) // 2
     canvas.text(margin, top + h * CELL + 28, " + ".join(terms[:half]), anchor="start")
     canvas.text(margin, top + h * CELL + 50,
-                "+ " + " + ".join(terms[half:]) + f" = {_signed(y[row][column])}",
+                "+ " + " + ".join(terms[half:]) + f" = {signed(y[row][column])}",
                 anchor="start")
     spoken = " + ".join(f"{a}*{b}" for a, b in pairs)
     return canvas.finish(
@@ -98,7 +100,7 @@ def one_position(x: Matrix, w: Matrix, row: int, column: int) -> Drawing:
 
 
 def _factor(value: int) -> str:
-    return f"({_signed(value)})" if value < 0 else str(value)
+    return f"({signed(value)})" if value < 0 else str(value)
 
 
 def dot_product(filter_shape: tuple[int, int, int]) -> Drawing:

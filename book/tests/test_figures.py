@@ -15,12 +15,14 @@ from book.figures import palette
 from book.figures.charts import sizes
 from book.figures.grids import windows_over
 from book.figures.numbers import correlate
+from book.figures.pooling import pooled
 from convlab.arithmetic import Conv, Dense, Pool, Relu, SizeError
 
 IMAGE = (32, 32, 3)
 X = [[3, 1, 2, 0, 1], [0, 2, 1, 3, 2], [1, 0, 3, 1, 0], [2, 1, 0, 2, 3],
      [0, 3, 1, 1, 2]]
 W = [[1, 0, -1]] * 3
+P = [[1, 3, 2, 0], [3, 0, 5, 1], [-2, -1, 4, 4], [-6, -3, 4, 0]]
 STEPS = [Conv(6, 5), Relu(), Pool(), Dense(10)]
 EXAMPLES = {
     "activation_map": lambda: figures.activation_map(IMAGE, 5, 8, 12),
@@ -29,6 +31,7 @@ EXAMPLES = {
     "filter_bank": lambda: figures.filter_bank(IMAGE, 6, 5),
     "one_position": lambda: figures.one_position(X, W, 1, 2),
     "padding": lambda: figures.padding(7, 3, 1),
+    "pooling": lambda: figures.pooling(P, 2, 2, 1, 0),
     "positions": lambda: figures.positions(7, 3, 3),
     "sequence": lambda: figures.sequence(IMAGE, STEPS),
     "shrinking": lambda: figures.shrinking(32, 5, 8),
@@ -126,6 +129,17 @@ def test_worked_example_shows_only_what_is_computed_so_far():
     assert any(text.endswith("= \N{MINUS SIGN}1") for text in shown)
 
 
+def test_pooling_keeps_maxima_and_means():
+    largest, means = pooled(P, 2, 2)
+    assert largest == [[3, 5], [-1, 4]]
+    assert means == [[(1 + 3 + 3 + 0) / 4, (2 + 0 + 5 + 1) / 4],
+                     [(-2 - 1 - 6 - 3) / 4, (4 + 4 + 4 + 0) / 4]]
+    assert pooled(P, 3, 1)[0] == [[max(P[r + i][c + j] for i in range(3)
+                                       for j in range(3)) for c in range(2)]
+                                  for r in range(2)]
+    assert {"1.75", "\N{MINUS SIGN}3"} <= set(words(figures.pooling(P)))
+
+
 def test_windows_over_each_place_counted_one_by_one():
     for n, f, pad in ((7, 3, 0), (7, 3, 1), (6, 5, 2), (5, 5, 0)):
         places = n + 2 * pad - f + 1
@@ -177,6 +191,8 @@ def test_shapes_in_figures_are_computed():
     lambda: figures.shrinking(4, 5, 2),
     lambda: figures.shrinking(32, 4, 2),
     lambda: figures.coverage(2, 3, 0),
+    lambda: figures.pooling(P, 3, 2),
+    lambda: figures.pooling(P, 2, 2, 2, 0),
 ])
 def test_wrong_numbers_are_refused(wrong):
     with pytest.raises(SizeError):
