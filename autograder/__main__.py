@@ -143,26 +143,38 @@ def report(course: Course, assignments: Sequence[str]) -> None:
 @click.option("--students", type=click.IntRange(1, 9999), help="How many to make.")
 @click.option("--demo", is_flag=True, help="The six of the demonstration.")
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--assignment", default="ps2_convolution", show_default=True)
+@click.option(
+    "--assignment",
+    "assignments",
+    multiple=True,
+    default=("ps2_convolution",),
+    show_default=True,
+    help="May be given more than once.",
+)
 @click.pass_obj
 def sample_class(
-    course: Course, students: int | None, demo: bool, seed: int, assignment: str
+    course: Course,
+    students: int | None,
+    demo: bool,
+    seed: int,
+    assignments: Sequence[str],
 ) -> None:
     """Make a class of submissions to try the grader on."""
     from autograder.sample_class import make_class, make_demo
 
-    course.check_assignments([assignment])
+    course.check_assignments(assignments)
     if demo == bool(students):
         raise click.UsageError("Give either --students N or --demo.")
-    if demo:
-        made = make_demo(course, assignment)
-    else:
-        made = make_class(course, assignment, students, seed)
-    for student, about in made[:12]:
-        click.echo(f"  {student}  {about}")
-    if len(made) > 12:
-        click.echo(f"  ... and {len(made) - 12} more")
-    click.echo(f"{len(made)} submissions: {_near(course.submitted)}")
+    for assignment in assignments:
+        if demo:
+            made = make_demo(course, assignment)
+        else:
+            made = make_class(course, assignment, students, seed)
+        for student, about in made[:12]:
+            click.echo(f"  {student}  {about}")
+        if len(made) > 12:
+            click.echo(f"  ... and {len(made) - 12} more")
+        click.echo(f"{assignment}: {len(made)} submissions: {_near(course.submitted)}")
 
 
 def _named(course: Course, assignments: Sequence[str]) -> list[str]:

@@ -20,20 +20,20 @@ def duplicated_answer(maker: Any) -> dict[str, bytes]:
 
 def duplicated_test(maker: Any) -> dict[str, bytes]:
     notebook = maker.answered()
-    test = _first(notebook, utils.is_grade)
+    test = _first(notebook, _is_test)
     notebook.cells.insert(notebook.cells.index(test), _copied(test))
     return maker.files(notebook)
 
 
 def deleted_test(maker: Any) -> dict[str, bytes]:
     notebook = maker.answered()
-    notebook.cells.remove(_first(notebook, utils.is_grade))
+    notebook.cells.remove(_first(notebook, _is_test))
     return maker.files(notebook)
 
 
 def edited_test(maker: Any) -> dict[str, bytes]:
     notebook = maker.answered()
-    _first(notebook, utils.is_grade).source = "4"
+    _first(notebook, _is_test).source = "4"
     return maker.files(notebook)
 
 
@@ -81,6 +81,11 @@ BROKEN = {
     "the file is empty": empty,
     "there is no notebook": no_notebook,
 }
+
+
+def _is_test(cell: NotebookNode) -> bool:
+    """A graded cell that is not written by the student."""
+    return utils.is_grade(cell) and not utils.is_solution(cell)
 
 
 def _first(notebook: NotebookNode, is_wanted: Any) -> NotebookNode:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import random
+import re
 import tomllib
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,16 @@ import nbformat
 from nbformat.notebooknode import NotebookNode
 from nbgrader import utils
 
+from autograder import hidden
 from autograder.course import Course, CourseError
 from autograder.sample_class.broken import BROKEN
+from autograder.sample_class.mistaken import Mistake, mistakes
 
 Files = dict[str, bytes]
 Idea = Callable[["Maker"], tuple[str, Files]]
 SNIPPETS = Path(__file__).parent
+_DEFINED = re.compile(r"^def (\w+)\(", re.MULTILINE)
+_WORD = re.compile(r"\b(?:FIRST|LAST|OTHERS|ASSIGNMENT)\b")
 # How many in a hundred: what a class hands in, with more trouble than most have.
 MIX = {
     "perfect": 20,
@@ -48,8 +54,29 @@ class Maker:
             for cell in solution.cells
             if utils.is_solution(cell)
         }
-        path = SNIPPETS / f"{assignment}.toml"
-        self.snippets = tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
+        own = _snippets(SNIPPETS / f"{assignment}.toml")
+        self.snippets = {"right": [], "wrong": [], **own}
+        self.snippets["hostile"] = _snippets(SNIPPETS / "hostile.toml")["hostile"]
+
+    @cached_property
+    def functions(self) -> dict[str, str]:
+        """The functions that are asked for, in order, and the cell of each."""
+        written = {
+            function: name
+            for name, source in self.answers.items()
+            for function in _DEFINED.findall(source)
+        }
+        asked = hidden.questions(self.assignment).values()
+        return {
+            question.function: written[question.function]
+            for question in asked
+            if question.function in written
+        }
+
+    @cached_property
+    def mistakes(self) -> dict[str, Mistake]:
+        """Known mistakes that can be written down in this notebook."""
+        return mistakes(self.assignment, set(self.functions))
 
     def release(self) -> NotebookNode:
         return copy.deepcopy(self._release)
@@ -79,7 +106,7 @@ def demo_ideas() -> list[Idea]:
     return [
         perfect,
         untouched,
-        lambda maker: mistaken(maker, "flipped_filter"),
+        typical_mistake,
         lambda maker: hostile(maker, "patched_asserts"),
         lambda maker: broken(maker, "an answer cell is there twice"),
         lambda maker: broken(maker, "the file stops in the middle"),
@@ -99,7 +126,12 @@ def random_idea(maker: Maker, seed: int, number: int) -> Idea:
         about = draw.choice(list(BROKEN))
         return lambda maker: broken(maker, about)
     lists = {"variant": "right", "mistaken": "wrong", "hostile": "hostile"}
-    name = draw.choice(maker.snippets[lists[kind]])["name"]
+    names = [snippet["name"] for snippet in maker.snippets[lists[kind]]]
+    if kind == "mistaken":
+        names += maker.mistakes
+    if not names:
+        return perfect
+    name = draw.choice(names)
     make = {"variant": variant, "mistaken": mistaken, "hostile": hostile}[kind]
     return lambda maker: make(maker, name)
 
@@ -130,29 +162,52 @@ def variant(maker: Maker, name: str) -> tuple[str, Files]:
 
 
 def mistaken(maker: Maker, name: str) -> tuple[str, Files]:
-    """Right but for one answer."""
-    snippet = maker.snippet("wrong", name)
-    notebook = maker.answered(**{snippet["answer"]: snippet["source"].strip()})
-    return f"mistaken: {snippet['about']}", maker.files(notebook)
+    """Right but for one answer: a snippet's, or a known mistake's."""
+    if name in maker.mistakes:
+        mistake = maker.mistakes[name]
+        answer = maker.functions[mistake.function]
+        source = f"{maker.answers[answer]}\n\n\n{mistake.source}"
+        about = f"{mistake.name.replace('_', ' ')} in {mistake.function}"
+    else:
+        snippet = maker.snippet("wrong", name)
+        answer, source = snippet["answer"], snippet["source"].strip()
+        about = snippet["about"]
+    return f"mistaken: {about}", maker.files(maker.answered(**{answer: source}))
+
+
+def typical_mistake(maker: Maker) -> tuple[str, Files]:
+    """One mistake for the demonstration, in the last function that has one."""
+    of_snippets = [snippet["name"] for snippet in maker.snippets["wrong"]]
+    name = of_snippets[0] if of_snippets else list(maker.mistakes)[-1]
+    return mistaken(maker, name)
 
 
 def hostile(maker: Maker, name: str) -> tuple[str, Files]:
-    """Nothing answered, and an attempt on the grader after the answers."""
+    """Nothing answered, and an attempt on the grader after the first answer."""
     snippet = maker.snippet("hostile", name)
     notebook = maker.release()
-    places = [
+    first, last = list(maker.functions)[0], list(maker.functions)[-1]
+    others = [name for name in maker.functions if name != last] or [last]
+    words = {"FIRST": first, "LAST": last, "OTHERS": " = ".join(others),
+             "ASSIGNMENT": maker.assignment}  # fmt: skip
+    source = _WORD.sub(lambda found: words[found.group()], snippet["source"]).strip()
+    place = next(
         index
         for index, cell in enumerate(notebook.cells)
-        if cell.metadata.get("nbgrader", {}).get("grade_id") == snippet["answer"]
-    ]
-    attempt = nbformat.v4.new_code_cell(snippet["source"].strip(), id="attempt")
-    notebook.cells.insert(places[0] + 1, attempt)
+        if cell.metadata.get("nbgrader", {}).get("grade_id") == maker.functions[first]
+    )
+    attempt = nbformat.v4.new_code_cell(source, id="attempt")
+    notebook.cells.insert(place + 1, attempt)
     return f"dishonest: {snippet['about']}", maker.files(notebook)
 
 
 def broken(maker: Maker, about: str) -> tuple[str, Files]:
     """Perfect work that was damaged on its way."""
     return f"broken: {about}", BROKEN[about](maker)
+
+
+def _snippets(path: Path) -> dict[str, list[dict[str, Any]]]:
+    return tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
 
 
 def _without_marks(source: str) -> str:

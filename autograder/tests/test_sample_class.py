@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,16 +14,19 @@ import sys
 import time
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from autograder import hidden
 from autograder.course import REPOSITORY, Course, CourseError
 from autograder.sample_class import make_class, make_demo
 from autograder.sample_class.broken import BROKEN
-from autograder.sample_class.submissions import Maker
+from autograder.sample_class.submissions import Maker, hostile
 from autograder.sandbox import SandboxUnavailable, find_bwrap
+from autograder.tests.trials import judge, of
 
 PS2 = "ps2_convolution"
+ASSIGNMENTS = Course().assignments()
 
 
 @pytest.fixture
@@ -66,11 +71,60 @@ def test_a_strangers_submission_is_not_overwritten(course):
 
 def test_every_snippet_parses_and_names_an_answer(course):
     maker = Maker(course, PS2)
-    for kind in ("right", "wrong", "hostile"):
+    for kind in ("right", "wrong"):
         for snippet in maker.snippets[kind]:
             assert snippet["answer"] in maker.answers
             if snippet["name"] != "syntax_error":
                 compile(snippet["source"], snippet["name"], "exec")
+
+
+@pytest.mark.parametrize("name", ASSIGNMENTS)
+def test_every_assignment_has_a_class(course, name):
+    made = make_class(course, name, 40, seed=3)
+    kinds = {about.partition(":")[0] for _, about in made}
+    assert {"perfect", "partial", "mistaken", "broken", "dishonest"} <= kinds
+    assert len(make_demo(Course(course.folder / "demo"), name)) == 6
+
+
+@pytest.mark.parametrize("name", ASSIGNMENTS)
+def test_attempts_on_the_grader_are_code_that_runs_on_any_assignment(course, name):
+    maker = Maker(course, name)
+    for snippet in maker.snippets["hostile"]:
+        _, files = hostile(maker, snippet["name"])
+        notebook = nbformat.reads(files[f"{name}.ipynb"].decode(), as_version=4)
+        [attempt] = [cell for cell in notebook.cells if cell.id == "attempt"]
+        compile(attempt.source, snippet["name"], "exec")
+        assert not re.search(r"\b(FIRST|LAST|OTHERS|ASSIGNMENT)\b", attempt.source)
+
+
+@pytest.mark.parametrize("name", ASSIGNMENTS)
+def test_known_mistakes_written_as_code_are_the_known_mistakes(course, name):
+    """Three of each assignment, run on their function's questions."""
+    maker = Maker(course, name)
+    keys = list(maker.mistakes)
+    assert len(keys) >= 8
+    for key in keys[:: -(-len(keys) // 3)]:
+        mistake = maker.mistakes[key]
+        names = run_answers(maker.answered())
+        exec(mistake.source, names)
+        wrong = [
+            judged.misconception
+            for question in of(hidden.questions(name), mistake.function).values()
+            if not (judged := judge(question, names[mistake.function])).right
+        ]
+        assert wrong, key
+        assert set(wrong) == {mistake.name}
+
+
+def run_answers(notebook) -> dict:
+    """What a notebook's imports and functions define; nothing else is run."""
+    names: dict = {}
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            keep = (ast.Import, ast.ImportFrom, ast.FunctionDef)
+            body = [one for one in ast.parse(cell.source).body if isinstance(one, keep)]
+            exec(compile(ast.Module(body, []), cell.id, "exec"), names)
+    return names
 
 
 @pytest.mark.parametrize("about", BROKEN)
