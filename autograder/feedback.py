@@ -43,6 +43,7 @@ SAID = {
     "crash": "the process ended",
     "memory": "too much memory",
     "processes": "too many processes",
+    "reference": "the reference layer was chosen",
     "unjudged": "not judged",
     "fault": "not judged, by a fault of the grader: tell your instructor",
 }

@@ -10,15 +10,17 @@ import hashlib
 import platform
 import time
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from autograder import speed, wire
+from autograder import accuracy, speed, wire
 from autograder import verdict as status
+from autograder.accuracy import Accuracy, NotMeasured
+from autograder.carried import Carried, ChoiceError
 from autograder.comparison import (
     Answer,
     NoAnswer,
@@ -31,7 +33,8 @@ from autograder.kernel import KernelLost, KernelStartFailed, Reply
 from autograder.questions import Case, Question
 from autograder.sandbox import Limits, Sandbox
 from autograder.session import Exhausted, Session, cells_to_run
-from autograder.verdict import Judgement, Verdict
+from autograder.verdict import Incident, Judgement, Verdict
+from convlab.carry import REFERENCE
 
 CAPSTONE = "ps7_cifar10"  # its release has the reference layers, as a fallback
 # Lost so, a process may have been spoilt by an earlier question's call.
@@ -58,18 +61,21 @@ def judge(
     where Python does not start in it: neither is the student's doing.
     """
     began = time.monotonic()
+    asked = list(questions.values() if isinstance(questions, Mapping) else questions)
     walls = Sandbox(sandbox, limits, layers=assignment == CAPSTONE)
     session = Session(cells_to_run(notebook), walls, folder)
-    asked = questions.values() if isinstance(questions, Mapping) else questions
+    carried = (Carried(notebook, folder, sandbox, limits)
+               if any(one.carried or one.accuracy for one in asked) else None)
+    rooms = Rooms(session, carried, folder, seed)
     try:
         _run_cells(session)
-        verdicts = {one.name: _verdict(session, one, seed) for one in asked}
+        verdicts = {one.name: _verdict(rooms, one) for one in asked}
     finally:
-        session.close()
+        rooms.close()
     return Judgement(
         seed=seed, verdicts=verdicts, outputs=dict(sorted(session.outputs.items())),
-        incidents=tuple(session.incidents), seconds=time.monotonic() - began,
-        timings=session.timings, sandbox=sandbox,
+        incidents=rooms.incidents, seconds=time.monotonic() - began,
+        timings=rooms.timings, sandbox=sandbox,
         versions={"python": platform.python_version(), **session.versions})
 
 
@@ -92,6 +98,41 @@ class Missing(Exception):
     """The notebook does not define the function."""
 
 
+@dataclass
+class Rooms:
+    """The processes that a submission's questions are asked in."""
+
+    notebook: Session
+    carried: Carried | None  # where functions of earlier assignments run alone
+    folder: Path | None
+    seed: int
+    measured: Accuracy | NotMeasured | None = None  # asked once, for all steps
+
+    def of(self, question: Question) -> Session:
+        elsewhere = self.carried and (question.carried or question.accuracy)
+        return self.carried.session if elsewhere else self.notebook
+
+    def close(self) -> None:
+        self.notebook.close()
+        if self.carried:
+            self.carried.close()
+
+    @property
+    def incidents(self) -> tuple[Incident, ...]:
+        more = self.carried.incidents if self.carried else []
+        return (*self.notebook.incidents, *more)
+
+    @property
+    def timings(self) -> dict[str, float]:
+        """Of both together; the peak of memory is that of the larger."""
+        found = dict(self.notebook.timings)
+        if self.carried:
+            for name, value in self.carried.session.timings.items():
+                both = (found[name], value)
+                found[name] = max(both) if name == "peak_mib" else sum(both)
+        return found
+
+
 def _run_cells(session: Session) -> None:
     try:
         session.kernel()
@@ -99,9 +140,9 @@ def _run_cells(session: Session) -> None:
         session.incident(status.UNJUDGED, "the notebook", str(error))
 
 
-def _verdict(session: Session, question: Question, seed: int) -> Verdict:
+def _verdict(rooms: Rooms, question: Question) -> Verdict:
     began = time.monotonic()
-    found = _judge(session, question, seed)
+    found = _judge(rooms, question)
     points = question.points if found.status == status.RIGHT else 0
     return Verdict(
         question.name, points, question.points, found.status,
@@ -109,12 +150,10 @@ def _verdict(session: Session, question: Question, seed: int) -> Verdict:
         round(time.monotonic() - began, 3))
 
 
-def _judge(session: Session, question: Question, seed: int) -> Found:
-    unused = session.unused
+def _judge(rooms: Rooms, question: Question) -> Found:
+    session = rooms.of(question)
     try:
-        found = _attempt(session, question, seed)
-        if found.status in SPOILT and not unused:
-            found = _attempt(session, question, seed)
+        found = _in_its_way(rooms, question)
     except Exhausted as error:
         session.incident(status.UNJUDGED, question.name, str(error))
         return Found(status.UNJUDGED, f"Not judged, so no points: {error}")
@@ -124,8 +163,68 @@ def _judge(session: Session, question: Question, seed: int) -> Found:
         session.incident(status.FAULT, question.name, traceback.format_exc())
         return Found(status.FAULT, "The grader itself failed here. This is not your "
                      "mistake; your instructor sees it in the report.")
-    if found.status in (*SPOILT, status.TIMEOUT):
+    if found.status in (*SPOILT, status.TIMEOUT, status.FAULT):
         session.incident(found.status, question.name, found.explanation)
+    return found
+
+
+def _in_its_way(rooms: Rooms, question: Question) -> Found:
+    if question.accuracy is not None:
+        return _judge_accuracy(rooms, question)
+    if question.carried:
+        try:
+            chosen = rooms.carried.choice(question.function)
+        except ChoiceError as error:
+            return Found(status.MISSING, str(error))
+        if chosen == REFERENCE:
+            return Found(status.REFERENCE, "You chose the reference layer in the place "
+                         f"of your own {question.function}: these points are not "
+                         "earned, and no others are lost by it.")
+    session = rooms.of(question)
+    return _twice_if_spoilt(
+        session, lambda: _attempt(session, question, rooms.seed),
+        lambda found: found.status)
+
+
+def _twice_if_spoilt(session: Session, attempt: Callable[[], Any],
+                     status_of: Callable[[Any], str]) -> Any:
+    """What was lost in a process that an earlier question may have spoilt is asked
+    again in a new one."""
+    unused = session.unused
+    found = attempt()
+    if status_of(found) in SPOILT and not unused:
+        found = attempt()
+    return found
+
+
+def _judge_accuracy(rooms: Rooms, question: Question) -> Found:
+    """A step of accuracy: the network is measured once, for all steps."""
+    if rooms.measured is None:
+        rooms.measured = _twice_if_spoilt(
+            rooms.carried.session, lambda: _measure(rooms),
+            lambda found: getattr(found, "status", status.RIGHT))
+    found = rooms.measured
+    if isinstance(found, NotMeasured):
+        return Found(found.status, str(found))
+    step = question.accuracy[found.data]
+    if found.reaches(step):
+        return Found(status.RIGHT, f"{found.words} This step, {step:.0%}, is reached.")
+    return Found(status.WRONG, f"{found.words} This step is {step:.0%}.")
+
+
+def _measure(rooms: Rooms) -> Accuracy | NotMeasured:
+    session = rooms.carried.session
+    try:
+        found = accuracy.measure(rooms.carried, rooms.folder,
+                                 generator(rooms.seed, "accuracy"))
+    except NotMeasured as error:
+        return error
+    except KernelLost as lost:
+        return NotMeasured(lost.status, f"{lost.message} This was while your network "
+                           "classified held-back images.")
+    if found.beyond:
+        session.incident("accuracy", accuracy.WEIGHTS, f"{found.words} That is more "
+                         "than networks of this course reach: worth a look.")
     return found
 
 
@@ -227,7 +326,7 @@ def _judge_speed(session: Session, question: Question, random: np.random.Generat
 def _why_missing(session: Session, function: str) -> str:
     said = f"There is no function `{function}` once your notebook has run."
     for cell in session.cells:
-        if f"def {function}(" not in cell.source:
+        if not cell.defines(function):
             continue
         if lost := session.lost.get(cell.index):
             return f"{said} Its cell ({cell.name}) was left out: {lost.message}"

@@ -25,6 +25,7 @@ DECIDING = (
     "convlab/*.py",
     "convlab/layers/*.py",
     "convlab/checks/*.py",
+    "convlab/data/*.py",
 )
 NOT_DECIDING = {
     "__main__.py", "feedback.py", "gradebook.py", "grades.py", "grading.py", "kit.py",

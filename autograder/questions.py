@@ -56,6 +56,9 @@ class Question:
     seconds: float = 30.0  # the longest that one call may take
     speed: Speed | None = None  # judged as well, once the values are right
     bonus: bool = False  # extra credit: its cell has 0 points in the notebook
+    carried: bool = False  # the function of an earlier assignment, called alone
+    # Judged by held-back images instead: the part to be right, by data set.
+    accuracy: Mapping[str, float] | None = None
 
     @property
     def cell_points(self) -> float:

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autograder import seccomp
+from convlab.run import GRADED
 
 MiB = 1 << 20
 GiB = 1 << 30
@@ -326,6 +327,8 @@ def environment(home: str, limits: Limits) -> dict[str, str]:
         # OpenBLAS under numba's OpenMP layer warns at every call, on stderr
         "NUMBA_THREADING_LAYER": "workqueue", "NUMBA_NUM_THREADS": threads,
         "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads,
+        # A notebook that would train for minutes takes handed-in weights instead.
+        GRADED: "1",
     }
 
 

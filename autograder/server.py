@@ -199,7 +199,7 @@ def describe_error(error: BaseException) -> dict[str, Any]:
     """An exception as data: its class and its bases, its text, the line."""
     where = ""
     for frame in traceback.extract_tb(error.__traceback__):
-        if frame.filename.startswith("<ipython-input"):
+        if frame.filename.startswith("<ipython-input") or "carried/" in frame.filename:
             where = (linecache.getline(frame.filename, frame.lineno) or "").strip()
     return {"types": [kind.__name__ for kind in type(error).__mro__],
             "message": safe_text(error), "line": where[:200]}

@@ -37,6 +37,9 @@ class Cell:
     def name(self) -> str:
         return f"cell {self.index + 1}"
 
+    def defines(self, function: str) -> bool:
+        return f"def {function}(" in self.source
+
 
 def cells_to_run(notebook: Mapping[str, Any]) -> list[Cell]:
     """The code cells, without the graded tests: those are judged, not run."""

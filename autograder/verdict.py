@@ -21,11 +21,12 @@ TIMEOUT = "timeout"  # stopped by the clock
 CRASH = "crash"  # the process ended, or what it sent made no sense
 MEMORY = "memory"  # went over the memory limit
 PROCESSES = "processes"  # started too many processes
+REFERENCE = "reference"  # the course's function was chosen in place of their own
 UNJUDGED = "unjudged"  # the time or restarts for this submission were used up
 FAULT = "fault"  # the grader's own mistake: an instructor must look
 
 STATUSES = (RIGHT, WRONG, ERROR, UNWRITTEN, MISSING, SLOW, TIMEOUT, CRASH, MEMORY,
-            PROCESSES, UNJUDGED, FAULT)
+            PROCESSES, REFERENCE, UNJUDGED, FAULT)
 
 
 @dataclass(frozen=True)
