@@ -26,6 +26,7 @@ from autograder.course import TEMPLATES, Course
 from autograder.execute import CourseStep
 from autograder.gradebook import convert, is_stamped, nbgrader_log, opened
 from autograder.grades import number
+from autograder.mathml import with_mathml
 from autograder.questions import Question
 from autograder.record import QUARANTINED, Record, read_record, read_records, write_text
 from autograder.scores import grades_of
@@ -69,6 +70,8 @@ class Explain(CourseStep):
         for cell in nb.cells:
             if utils.is_locked(cell):
                 cell.source = without_hidden(cell.source)
+            if cell.cell_type == "markdown":
+                cell.source = with_mathml(cell.source)
         questions = list(_questions(nb, record, ids))
         judged = [one for one in questions if one["judged"]]
         resources["course"] = {
