@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from autograder import grading
@@ -76,6 +78,11 @@ def test_nothing_a_student_writes_runs_in_the_page(tiny, pages):
     assert "<script>alert" not in page
     assert "onerror=alert(1)>" not in page.replace("&gt;", "")
     assert "<strong>because</strong>" in page
+
+
+def test_a_page_fetches_nothing(tiny, pages):
+    tiny.hand_in("s001", tiny.answered())
+    assert not re.findall(r"(?:src=|<link)[\s\"']*(?!data:)[^>]*", pages())
 
 
 def test_a_page_is_rewritten_only_when_it_changes(tiny, pages):
