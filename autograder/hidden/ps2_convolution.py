@@ -78,6 +78,14 @@ def _slide(x, w, b, stride):
     return products + np.asarray(b, np.float64)
 
 
+def dilate_filters(w, dilation):
+    """Each row and column sent to its new place by a matrix of ones and zeros."""
+    def spread(f):
+        return np.eye(dilation * (f - 1) + 1)[::dilation]
+    rows, columns = map(spread, w.shape[1:3])
+    return np.einsum("kpqc,pi,qj->kijc", w, rows, columns).astype(w.dtype)
+
+
 # --------------------------------------------------------------------------
 # misconceptions
 
@@ -488,6 +496,50 @@ _PADDING = (
 )
 
 
+def _holes(w, rows, columns, channels=1):
+    """Zeros between rows, columns and channels, as many as said."""
+    steps = (1, rows + 1, columns + 1, channels)
+    shape = [(n - 1) * step + 1 for n, step in zip(w.shape, steps, strict=True)]
+    apart = np.zeros(shape, w.dtype)
+    apart[:, ::rows + 1, ::columns + 1, ::channels] = w
+    return apart
+
+
+_HOLES = (
+    Misconception(
+        "zeros_behind_the_last",
+        "You put zeros behind the last row and column as well. They belong between the "
+        "weights: F rows have F - 1 gaps.",
+        lambda w, dilation: np.pad(dilate_filters(w, dilation), (
+            (0, 0), (0, dilation - 1), (0, dilation - 1), (0, 0)))),
+    Misconception(
+        "weights_repeated",
+        "You repeat each weight. Dilation fills the gaps with zeros, so that no weight "
+        "counts twice.",
+        lambda w, dilation: w.repeat(dilation, axis=1).repeat(dilation, axis=2)),
+    Misconception(
+        "one_zero_too_many",
+        "Your gaps are one too wide. At dilation D the weights stand D apart, with "
+        "D - 1 zeros between them: at dilation 1 nothing changes.",
+        lambda w, dilation: _holes(w, dilation, dilation)),
+    Misconception(
+        "pulled_apart_along_rows_only",
+        "You pull the rows apart, but leave the columns as they are. Zeros come "
+        "between both.",
+        lambda w, dilation: _holes(w, dilation - 1, 0)),
+    Misconception(
+        "channels_pulled_apart",
+        "You pull the channels apart as well. Dilation is about rows and columns: the "
+        "filter must stay as deep as the image.",
+        lambda w, dilation: _holes(w, dilation - 1, dilation - 1, dilation)),
+    Misconception(
+        "float64_returned",
+        "The values are right, but you return float64 for float32 filters. np.zeros "
+        "makes float64 unless you tell it otherwise.",
+        lambda w, dilation: dilate_filters(w, dilation).astype(np.float64)),
+)
+
+
 # --------------------------------------------------------------------------
 # cases
 
@@ -607,6 +659,18 @@ def _conv_refused(rng):
     ]
 
 
+def _filters(rng, dilation, *shape, dtype=np.float32) -> Case:
+    k, *size = shape
+    about = f"{k} filters of {'x'.join(map(str, size))}, dilation {dilation}"
+    return Case(about, (rng.normal(size=shape).astype(dtype), dilation))
+
+
+def _filters_cases(rng):
+    return [_filters(rng, 2, 4, 3, 2, 3), _filters(rng, 3, 2, 2, 5, 1),
+            _filters(rng, 1, 3, 2, 3, 2), _filters(rng, 2, 2, 1, 4, 3),
+            _filters(rng, 2, 3, 4, 3, 2, dtype=np.float64)]
+
+
 # --------------------------------------------------------------------------
 # speed
 
@@ -687,6 +751,10 @@ QUESTIONS = (
                    _conv_cases(_FAST_SIZES),
                    speed=Speed(lambda rng: _conv(rng, *_FAST_SIZES),
                                _position_by_position, times_slower=0.2)),
+    Question("dilate_filters_values", "dilate_filters", 3,
+             "filters that are not square, pulled apart by 1 to 3, in the dtype they "
+             "came in",
+             _filters_cases, dilate_filters, _HOLES, dtype=True, bonus=True),
 )
 
 
@@ -778,4 +846,9 @@ CHECKS = (
           _CONV + _CONV_REFUSED, dtype=True),
     Check("ps2/conv2d_forward", "conv2d_forward", _check_forward, conv2d,
           _CONV + _CONV_REFUSED, dtype=True),
+    Check("ps2/dilate_filters", "dilate_filters", lambda rng: [
+        Case("1 filter of 2x3x1, dilation 2", (_small(rng, 1, 2, 3, 1), 2)),
+        Case("1 filter of 2x2x1, dilation 1", (_small(rng, 1, 2, 2, 1), 1)),
+        _filters(rng, 3, 2, 2, 3, 2), _filters(rng, 2, 3, 1, 4, 2, dtype=np.float64)],
+          dilate_filters, _HOLES, dtype=True),
 )

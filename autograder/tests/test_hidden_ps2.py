@@ -73,6 +73,11 @@ FAILS = {
         "floors_the_size": "refuses", "negative_padding_crops": "refuses",
         "depth_cut_to_fit": "refuses", "flat_filter_repeated": "refuses",
     },
+    "dilate_filters": {
+        "zeros_behind_the_last": "values", "weights_repeated": "values",
+        "one_zero_too_many": "values", "pulled_apart_along_rows_only": "values",
+        "channels_pulled_apart": "values", "float64_returned": "values",
+    },
 }
 
 # --- the oracles
@@ -114,6 +119,20 @@ def test_the_convolution_oracle_agrees_with_scipy(seed, stride, pad):
         [correlate(image, one, "valid")[::stride, ::stride, 0] + bias
          for one, bias in zip(w, b, strict=True)], axis=2) for image in wide])
     np.testing.assert_allclose(ps2.conv2d(x, w, b, stride, pad), expected, 1e-9, 1e-9)
+
+
+def test_the_dilation_oracle_on_a_filter_pulled_apart_by_hand():
+    w = np.array([[1, 2], [3, 4]], np.float32).reshape(1, 2, 2, 1)
+    assert ps2.dilate_filters(w, 2)[0, :, :, 0].tolist() == [
+        [1, 0, 2], [0, 0, 0], [3, 0, 4]]
+
+
+def test_a_dilated_filter_reads_what_it_should():
+    """The same numbers as the filter on every second row and column."""
+    rng = np.random.default_rng(0)
+    x, w, b = ps2._layer(rng, (2, 8, 10, 3), (4, 2, 3, 3), np.float64)
+    apart = ps2.conv2d(x, ps2.dilate_filters(w, 2), b)
+    np.testing.assert_allclose(apart[:, ::2, ::2], ps2.conv2d(x[:, ::2, ::2], w, b))
 
 
 # --- the questions
@@ -244,6 +263,16 @@ VARIANTS = {
 }
 
 
+def dilated_one_by_one(w, dilation):
+    k, rows, columns, c = w.shape
+    apart = np.zeros_like(w, shape=(
+        k, rows + (rows - 1) * (dilation - 1), columns + (columns - 1) * (dilation - 1),
+        c))
+    for p, q in np.ndindex(rows, columns):
+        apart[:, p * dilation, q * dilation] = w[:, p, q]
+    return apart
+
+
 OTHERS = {
     "np.dot": ("one_number",
                lambda chunk, w, b: np.dot(chunk.ravel(), w.ravel()) + b),
@@ -253,6 +282,11 @@ OTHERS = {
         x[None], w[None], np.array([b]))[0, ..., 0]),
     "a map by scipy": ("activation_map", lambda x, w, b: sum(
         correlate(x[..., c], w[..., c], "valid") for c in range(x.shape[2])) + b),
+    "dilated one by one": ("dilate_filters", dilated_one_by_one),
+    "dilated by kron": ("dilate_filters", lambda w, dilation: np.kron(
+        w, np.eye(dilation)[0].reshape(1, -1, 1, 1) * np.eye(dilation)[0].reshape(
+            1, 1, -1, 1))[:, :dilation * (w.shape[1] - 1) + 1,
+                          :dilation * (w.shape[2] - 1) + 1].astype(w.dtype)),
     "weights, then biases": ("conv_parameters", lambda channels, filters, size:
                              filters * size ** 2 * channels + filters),
 }

@@ -70,7 +70,8 @@ def test_doing_it_again_changes_nothing(course, tmp_path, capsys):
 def test_it_says_what_it_made(course, tmp_path, capsys):
     release(course, ["ps2_convolution"], checks=tmp_path / "checks")
     assert capsys.readouterr().out.startswith(
-        "ps2_convolution: 13 graded questions, 50 points, 9 public checks -> ")
+        "ps2_convolution: 14 graded questions, 50 points, 4 more by hand, "
+        "3 as a bonus, 10 public checks -> ")
 
 
 @pytest.mark.parametrize("name", ASSIGNMENTS)
