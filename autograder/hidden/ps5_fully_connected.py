@@ -415,7 +415,8 @@ def _in_backward(part: int, of: str, m: Misconception) -> Misconception:
         parts = list(dense_backward(dy, x, w))
         parts[part] = m.wrong(*given)
         return tuple(parts)
-    return Misconception(f"{of}_{m.name}", f"In your {of}: {m.hint}", wrong)
+    hint = m.hint[0].lower() + m.hint[1:]
+    return Misconception(f"{of}_{m.name}", f"In your {of}: {hint}", wrong)
 
 
 def _as_type(function, dtype):
@@ -1085,7 +1086,7 @@ QUESTIONS = (
     Question("dense_forward_values", "dense_forward", 3,
              "batches of several sizes, the lecture's 10 x 3072 among them",
              _dense_cases((4, 6, 6), (3, 7, 5), (2, 3072, 10)), dense, _DENSE),
-    Question("dense_forward_dtypes_and_layouts", "dense_forward", 1,
+    Question("dense_forward_dtypes_and_layouts", "dense_forward", 2,
              "float64 gives float64, float32 gives float32, and arrays that are not "
              "contiguous in memory",
              _dense_layouts, dense, _DENSE, dtype=True),
@@ -1102,7 +1103,7 @@ QUESTIONS = (
     Question("input_gradient_values", "input_gradient", 3,
              "the slopes of a loss by the inputs, for batches of several sizes",
              _backward_cases(*_BACKWARD_SIZES, only=(0, 2)), input_gradient, _DX),
-    Question("dense_backward_values", "dense_backward", 3,
+    Question("dense_backward_values", "dense_backward", 2,
              "all three gradients in their order, float32 and float64, and arrays "
              "that are not contiguous in memory",
              _whole_backward, dense_backward, _BACKWARD, dtype=True),
@@ -1155,7 +1156,7 @@ def _check_flatten(rng):
     counted = np.arange(1, 13, dtype=np.float32).reshape(1, 2, 3, 2)
     return [Case("an image of 2x3x2 with the numbers 1 to 12", (counted,)),
             Case("2 images of 2x2x3", (_small(rng, 2, 2, 2, 3),)),
-            _images(rng, 4, 32, 32, 3)]
+            _images(rng, 1, 32, 32, 3)]
 
 
 def _check_parameters(rng):
