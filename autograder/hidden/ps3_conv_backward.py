@@ -1082,7 +1082,7 @@ def _position_by_position(dy, x, w, stride=1, pad=0):
 LARGE = ((4, 32, 32, 3), (6, 5, 5, 3))  # timed
 ALIKE = ((3, 8, 7, 3), (6, 5, 5, 3), {})  # right before it is timed
 # Long enough for cores to get into each other's way, a few times over.
-CROWDED = 3 * (((96, 36, 32, 2), (2, 5, 3, 2), {}),)
+CROWDED = 6 * (((64, 26, 24, 4), (2, 7, 5, 4), {}),)
 
 
 # --------------------------------------------------------------------------
@@ -1135,7 +1135,7 @@ QUESTIONS = (
                        "dx, dw and db, one image and several, strides and padding",
                        _cases(_backward_case, *ALL_THREE)),
     _backward_question("large_batch", 2,
-                       "a large batch, three times: where cores race, shares get "
+                       "a large batch, six times: where cores race, shares get "
                        "lost",
                        _cases(_backward_case, *CROWDED), misconceptions=(),
                        atol=0.05),
