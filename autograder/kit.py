@@ -193,21 +193,18 @@ def readme(assignments: Sequence[str]) -> bytes:
 def check_kit(course: Course, files: Files) -> None:
     """Raise CourseError where a kit holds an answer or a part of the grader.
 
-    The reference layers are answers of a kind: they are not looked through. In
-    the rest of convlab, short lines may happen to be those of an answer.
+    The reference layers are answers of a kind: they are not looked through. Short
+    lines may happen to be those of another assignment's answer.
     """
     secret: set[str] = set()
     for assignment in course.assignments():
         notebook = nbformat.read(course.source(assignment), as_version=4)
-        secret |= secret_lines(notebook)
+        secret |= {line for line in secret_lines(notebook) if len(line) > TELLING}
     for name, data in files.items():
         if name.startswith("convlab/layers/") or name.endswith(".npz"):
             continue
         text = data.decode("utf-8")
-        lines = set(lines_of_text(text, name.endswith(".ipynb")))
-        if name.startswith("convlab/"):
-            lines = {line for line in lines if len(line) > TELLING}
-        told = secret & lines
+        told = secret.intersection(lines_of_text(text, name.endswith(".ipynb")))
         if GRADER in text:
             told.add(GRADER)
         if told:

@@ -27,6 +27,7 @@ from autograder.tests.trials import judge, of
 
 PS2 = "ps2_convolution"
 ASSIGNMENTS = Course().assignments()
+BY_HAND = 4  # points for the answer in words
 
 
 @pytest.fixture
@@ -175,9 +176,11 @@ class TestDemonstration:
     pytestmark = needs_sandbox
 
     def test_points_earned_are_points_deserved(self, demo):
-        full = sum(question.points for question in hidden.questions(PS2).values())
+        questions = hidden.questions(PS2).values()
+        full = sum(question.points for question in questions)
+        most = sum(question.cell_points for question in questions) + BY_HAND
         rows = grades(demo)
-        assert {row["max_score"] for row in rows.values()} == {f"{full:g}"}
+        assert {row["max_score"] for row in rows.values()} == {f"{most:g}"}
         assert rows["s001"]["score"] == rows["s005"]["score"] == f"{full:g}"
         for student in ("s002", "s004", "s006"):
             assert rows[student]["score"] == "0"
@@ -189,8 +192,16 @@ class TestDemonstration:
             "s005": "repaired", "s006": "quarantined",
         }  # fmt: skip
         assert {"patched-assert", "forged-output"} <= set(rows["s004"]["flags"].split())
-        assert rows["s005"]["flags"] == "duplicated-cell"
-        assert rows["s001"]["flags"] == rows["s002"]["flags"] == ""
+        assert rows["s005"]["flags"] == "duplicated-cell needs-manual"
+        assert rows["s001"]["flags"] == "needs-manual"
+        assert rows["s002"]["flags"] == ""
+
+    def test_the_table_shows_at_a_glance_that_the_machine_gave_all(self, demo):
+        table = autograder(demo.folder, "grade", PS2).stdout
+        [line] = [one for one in table.splitlines() if one.startswith("s001")]
+        words = f"s001 {PS2} 53 / 54 50 / 50 + 3 4 wait graded needs-manual"
+        assert " ".join(line.split()) == words
+        assert "3 questions wait to be graded by hand" in table
 
     def test_a_flipped_filter_loses_what_it_breaks_and_no_more(self, demo):
         found = verdicts(demo, "s003")
