@@ -8,6 +8,7 @@ without a verdict, a graded cell gets zero points.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -18,7 +19,7 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Bool, Enum, Unicode
 
 from autograder.course import REPOSITORY, Course, default_folder
-from autograder.judging import Task, judge_submission, release_of
+from autograder.judging import Task, judge_submission, release_of, up_to_date
 from autograder.keys import code_digest
 from autograder.rebuild import rebuild
 from autograder.record import Record, read_record
@@ -91,18 +92,22 @@ class ApplyVerdicts(CourseStep):
         """The record that was made from just this code, or None."""
         course = self.course
         record = read_record(course.verdicts, assignment, student)
-        if record and record.judgement and record.digest == digest:
-            return record
         folder = course.submitted / student / assignment
-        if not self.rejudge or not folder.is_dir():
-            return None
-        self.log.info("Judging %s's %s on the spot", student, assignment)
-        seed = seed_of(course, assignment)
-        record = judge_submission(
-            Task(course, assignment, student, folder, seed, self.sandbox)
-        )
-        fits = record.judgement is not None and record.digest == digest
+        if self.rejudge and folder.is_dir():
+            seed = seed_of(course, assignment)
+            task = Task(course, assignment, student, folder, seed, self.sandbox)
+            record = self._judged(record, task)
+        fits = record and record.judgement and record.digest == digest
         return record if fits else None
+
+    def _judged(self, record: Record | None, task: Task) -> Record:
+        """The record where nothing changed, files beside the notebook included."""
+        if record and record.judgement:
+            same = replace(task, sandbox=record.judgement.sandbox)
+            if up_to_date(same):
+                return record
+        self.log.info("Judging %s's %s on the spot", task.student, task.assignment)
+        return judge_submission(task)
 
     def _verdict(self, cell: NotebookNode, record: Record | None) -> list[dict]:
         name = cell.metadata.nbgrader["grade_id"]

@@ -141,7 +141,11 @@ def _keep_files(files: list[HandedIn], intake: Intake) -> None:
             continue
         total += file.size
         if file.size > handin.FILE_BYTES or total > handin.FOLDER_BYTES:
-            words = f"A file of {file.size / 1e6:.0f} MB is too large; left out."
+            words = (
+                f"A file of {file.size / 1e6:.0f} MB was left out: a file may have "
+                f"{handin.FILE_BYTES / 1e6:.0f} MB, all together "
+                f"{handin.FOLDER_BYTES / 1e6:.0f} MB."
+            )
             intake.repairs.append(Remark("left-out", words, excerpt(file.name, 120)))
             total -= file.size
         elif len(intake.files) < handin.MOST_FILES and _has_plain_name(file.name):

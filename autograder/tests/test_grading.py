@@ -211,6 +211,22 @@ def test_plain_nbgrader_gives_the_same_scores(tiny):
     assert [ours[f"s00{n}"].score for n in (1, 2, 3)] == plain
 
 
+def test_plain_nbgrader_sees_that_a_file_beside_the_notebook_changed(tiny):
+    tiny.hand_in("s001", tiny.answered())
+    grade(tiny)
+    config = tiny.course.nbgrader()
+    api = NbGraderAPI(CourseDirectory(config=config), config=config)
+
+    def key_after_autograde():
+        assert api.autograde("tiny", "s001")["success"]
+        return judging.read_record(tiny.course.verdicts, "tiny", "s001").key
+
+    before = key_after_autograde()
+    assert key_after_autograde() == before
+    (tiny.folder("s001") / "carried.py").write_text("x = 1")
+    assert key_after_autograde() != before
+
+
 def test_the_table_lines_up(tiny):
     tiny.hand_in("s001", tiny.answered())
     tiny.hand_in("s002", b"")

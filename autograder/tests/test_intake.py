@@ -376,6 +376,37 @@ def test_files_that_shadow_modules_are_set_aside(tiny, tmp_path):
     assert laid_out == {"helper.py", "data/numpy.py"}
 
 
+def test_what_is_carried_along_goes_with_the_notebook(tiny, tmp_path):
+    folder = tiny.folder("s001")
+    (folder / "carried").mkdir()
+    (folder / "carried" / "ps2_convolution.py").write_text("x = 1")
+    (folder / "weights.npz").write_bytes(bytes(2_500_000))
+    (folder / "carried" / "__pycache__").mkdir()
+    (folder / "carried" / "__pycache__" / "x.pyc").write_bytes(b"left by Python")
+    intake = taken(tiny, tiny.answered())
+    assert kinds(intake) == []
+    lay_out(intake, tmp_path / "out")
+    out = tmp_path / "out"
+    assert {str(path.relative_to(out)) for path in out.rglob("*.*")} == {
+        "tiny.ipynb", "carried/ps2_convolution.py", "weights.npz"
+    }  # fmt: skip
+
+
+def test_files_that_are_too_large_are_left_out_and_the_limits_named(tiny):
+    for name, size in (("weights.npz", 21e6), ("a.bin", 19e6), ("b.bin", 19e6),
+                       ("c.bin", 19e6), ("d.bin", 19e6)):  # fmt: skip
+        (tiny.folder("s001") / name).touch()
+        os.truncate(tiny.folder("s001") / name, int(size))
+    intake = taken(tiny, tiny.answered())
+    assert [file.name for file in intake.files] == ["a.bin", "b.bin", "c.bin"]
+    assert [(one.kind, one.where) for one in intake.repairs] == [
+        ("left-out", "d.bin"), ("left-out", "weights.npz")
+    ]  # fmt: skip
+    assert intake.repairs[1].words == (
+        "A file of 21 MB was left out: a file may have 20 MB, all together 60 MB."
+    )
+
+
 @pytest.mark.parametrize("text", [b"yesterday", b"\xff\xfe\x00", b"9" * 5000, b"\0\0"])
 def test_an_unreadable_timestamp_is_ignored_and_said(tiny, text):
     (tiny.folder("s001") / "timestamp.txt").write_bytes(text)

@@ -301,6 +301,15 @@ def test_files_handed_in_lie_beside_the_notebook(tmp_path):
 
 
 @needs_sandbox
+def test_a_carried_module_is_loaded_from_beside_the_notebook(tmp_path):
+    (tmp_path / "carried").mkdir()
+    (tmp_path / "carried" / "mine.py").write_text("def total(x): return x.sum()")
+    found = judged("", 'from convlab import carry\ntotal = carry.load("mine").total',
+                   folder=tmp_path)
+    assert points(found) == [0, 2]
+
+
+@needs_sandbox
 def test_speed_is_a_ratio_on_fresh_inputs_with_right_values(monkeypatch):
     monkeypatch.setattr(speed, "PAUSE", 0.01)
 
