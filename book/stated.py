@@ -38,8 +38,10 @@ NOT_STATED = re.compile(
     r"|CC BY 4\.0", re.MULTILINE)
 MATH = re.compile(r"\$\$(.+?)\$\$|(?<!\$)\$([^$]+?)\$(?!\$)", re.DOTALL)
 FENCE = re.compile(r"^(`{3,}|:{3,})(?:\{([\w-]+)\})?(.*)$")
-PROSE_FENCES = {"drawn", "dropdown", "admonition", "grid", "grid-item-card", "note",
-                "tip", "warning", "important", "figure", "table", "list-table"}
+DRAWING_FENCES = {"drawn", "interactive"}
+PROSE_FENCES = DRAWING_FENCES | {
+    "dropdown", "admonition", "grid", "grid-item-card", "note", "tip", "warning",
+    "important", "figure", "table", "list-table"}
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def take_apart(source: str) -> Page:
         elif fence[2] in PROSE_FENCES:
             # What is inside is prose, read by this same loop up to the closing
             # fence; the argument of a drawing is code.
-            prose[number] = "" if fence[2] == "drawn" else fence[3]
+            prose[number] = "" if fence[2] in DRAWING_FENCES else fence[3]
         elif fence[1][0] == "`" and not _closes(fence):
             body = _body(lines, lambda text, f=fence[1]: text.startswith(f))
             _sort_body(page, fence[2], number + 1, body)

@@ -4,11 +4,12 @@
 - `calc`: numbers that are computed, never typed;
 - `citations`: the bibliography's labels;
 - `drawn`: figures that are drawn from numbers when the page is built;
+- `interactive`: figures that a script brings to life;
 - `offline`: local mathematics and search, so that no page needs the network;
 - `progress`: a line a page while building.
 """
 
-from . import accessible, calc, citations, drawn, offline, progress
+from . import accessible, calc, citations, drawn, interactive, offline, progress
 
 
 def setup(app):
@@ -16,6 +17,7 @@ def setup(app):
     calc.setup(app)
     citations.setup(app)
     drawn.setup(app)
+    interactive.setup(app)
     offline.setup(app)
     progress.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

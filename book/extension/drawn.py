@@ -36,30 +36,36 @@ class Drawn(SphinxDirective):
     final_argument_whitespace = True
     has_content = True
     option_spec = {"name": directives.unchanged}
+    functions = figures.FIGURES
 
     def run(self):
         try:
             made = evaluate(self.arguments[0],
-                            {**page_names(self.env), **figures.FIGURES})
+                            {**page_names(self.env), **self.functions})
         except Exception as error:
-            logger.warning("{drawn} %s: %s: %s", self.arguments[0],
+            logger.warning("{%s} %s: %s: %s", self.name, self.arguments[0],
                            type(error).__name__, error,
                            location=self.get_location())
             return []
-        drawings = made if isinstance(made, list) else [made]
-        html = "".join(
-            f'<div class="drawing-part">{_shrinkable(drawing)}</div>'
-            for drawing in drawings)
         figure = nodes.figure(classes=["drawing"])
         self.set_source_info(figure)
-        figure += nodes.raw("", f'<div class="drawing-parts">{html}</div>',
-                            format="html")
+        figure += nodes.raw("", self.html(made), format="html")
         caption = nodes.caption()
         inline, _ = self.parse_inline("\n".join(self.content))
         caption += inline
         figure += caption
         self.add_name(figure)
         return [figure]
+
+    def html(self, made: figures.Drawing | list[figures.Drawing]) -> str:
+        return side_by_side(made if isinstance(made, list) else [made])
+
+
+def side_by_side(drawings: list[figures.Drawing]) -> str:
+    """Drawings that wrap on a narrow screen."""
+    parts = "".join(f'<div class="drawing-part">{_shrinkable(drawing)}</div>'
+                    for drawing in drawings)
+    return f'<div class="drawing-parts">{parts}</div>'
 
 
 def _shrinkable(drawing: figures.Drawing) -> str:

@@ -14,7 +14,8 @@ def chapters() -> list[Path]:
 
 def sources() -> list[Path]:
     """Every page's source."""
-    return [BOOK / "index.md", *chapters(), BOOK / "bibliography.md"]
+    return [BOOK / "index.md", *chapters(), BOOK / "explorers.md",
+            BOOK / "bibliography.md"]
 
 
 def page_of(source: Path) -> str:

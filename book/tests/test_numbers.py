@@ -59,6 +59,7 @@ def test_what_authors_may_write(text):
     ("$$\\begin{aligned} 1 + 1 &= 2 \\\\[6pt] 2 + 2 &= 5 \\end{aligned}$$", "5"),
     ("```{math}\n2 \\times 3 = 5\n```", "5"),
     ("```{drawn} positions(7, 3)\n:name: fig-7\nIt gives 4 places.\n```", "4"),
+    ("```{interactive} pooling_explorer(x)\n:name: fig-p\nIt has 4 places.\n```", "4"),
     ("```{code-cell} ipython3\nx = 17  # 18 of them\n```", "18"),
     ("```{code-cell} ipython3\n:alt: A map of 24x24\nx = 1\n```", "24x24"),
     ("::::{grid} 1\n:::{grid-item-card} A title with 88\nand 89\n:::\n::::", "88"),
