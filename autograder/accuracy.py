@@ -27,7 +27,7 @@ import numpy as np
 
 from autograder import verdict as status
 from autograder import wire
-from autograder.carried import Carried, ChoiceError
+from autograder.carried import NOT_CARRIED, Carried, ChoiceError
 from autograder.session import Session
 from convlab import layers
 from convlab.architecture import ArchitectureError, trace_architecture
@@ -226,6 +226,8 @@ def _remote(session: Session, name: str) -> Callable:
         reply = session.call(name, args, kwargs, SECONDS)
         if reply.kind == "missing":
             raise NotMeasured(status.MISSING, f"There is no function {name}.")
+        if reply.types[:1] == (NOT_CARRIED,):
+            raise NotMeasured(status.MISSING, reply.message)
         if reply.kind == "raised":
             said = f"{name} raised {reply.types[0]}: {reply.message[:300]}"
             line = f"\nThe line that raised: {reply.line}" if reply.line else ""

@@ -17,10 +17,11 @@ from typing import Any
 from autograder.sandbox import Limits, Sandbox
 from autograder.session import Cell, Session
 from autograder.verdict import Incident
-from convlab.carry import FOLDER, REFERENCE
+from convlab.carry import FOLDER, REFERENCE, CarryError
 
 TABLE = "LAYERS"
 KIND = "reference-layers"  # of the incident that tells an instructor of the choice
+NOT_CARRIED = CarryError.__name__  # raised by what stands in for a lost function
 
 
 class ChoiceError(Exception):

@@ -20,7 +20,7 @@ import numpy as np
 from autograder import accuracy, speed, wire
 from autograder import verdict as status
 from autograder.accuracy import Accuracy, NotMeasured
-from autograder.carried import Carried, ChoiceError
+from autograder.carried import NOT_CARRIED, Carried, ChoiceError
 from autograder.comparison import (
     Answer,
     NoAnswer,
@@ -95,7 +95,7 @@ class Found:
 
 
 class Missing(Exception):
-    """The notebook does not define the function."""
+    """The notebook does not define the function; the message may say why."""
 
 
 @dataclass
@@ -246,8 +246,9 @@ def _attempt(session: Session, question: Question, seed: int) -> Found:
         if found.status == status.RIGHT and question.speed:
             return _judge_speed(session, question, random, found)
         return found
-    except Missing:
-        return Found(status.MISSING, _why_missing(session, question.function))
+    except Missing as missing:
+        why = str(missing) or _why_missing(session, question.function)
+        return Found(status.MISSING, why)
     except KernelLost as error:
         lost = error
     timed = len(answers) == len(cases)
@@ -259,6 +260,8 @@ def _call(session: Session, question: Question, case: Case) -> Reply:
     reply = session.call(question.function, case.args, case.kwargs, question.seconds)
     if reply.kind == "missing":
         raise Missing
+    if question.carried and reply.types[:1] == (NOT_CARRIED,):
+        raise Missing(reply.message)
     return reply
 
 

@@ -152,7 +152,7 @@ def _function_of(module: ModuleType | CarryError, name: str, function: str
 
 def _stand_in(function: str, why: str) -> Callable:
     def missing(*_: Any, **__: Any) -> None:
-        raise CarryError(f"there is no {function}: {why}")
+        raise CarryError(f"There is no {function}: {why}")
     return missing
 
 

@@ -2,9 +2,7 @@
 
     run = Run(network, epochs=6, images=len(images), checkpoint="checkpoint.npz")
     for epoch in run.epochs_left():
-        for batch in ...:
-            ...                               # the student's own loop
-            run.batch_done(loss, right, len(batch))
+        ...                 # the student's own loop, which calls run.batch_done
 
 A checkpoint is written after each epoch. The same cell run again, after a crash
 or in a new kernel, goes on from there, to the same last bit: an epoch that was
@@ -30,6 +28,7 @@ from convlab import storage
 GRADED = "CONVLAB_GRADING"  # set where a handed-in notebook is run again
 BAR = 40  # characters
 EVERY = 0.5  # seconds between two looks at the bar
+CURVES = 2.0  # seconds, at least, between two drawings of the curves
 ABOUT = ("architecture", "input_shape", "classes")
 
 
@@ -187,7 +186,7 @@ class Screen:
 
     def __init__(self, run: Run):
         self.run = run
-        self.looked = 0.0
+        self.looked = self.drawn = 0.0
         self.picture = ""
         self.shown: Any = None  # IPython's handle
 
@@ -197,15 +196,21 @@ class Screen:
             self.draw()
 
     def epoch(self) -> None:
+        due = time.monotonic() - self.drawn > CURVES
+        if _in_notebook() and (due or self.run.finished):
+            self.drawn = time.monotonic()
+            self.draw_curves()
+        self.draw()
+        if not _in_notebook():
+            print(self.last())
+
+    def draw_curves(self) -> None:
         from convlab import plotting
 
         png, size = plotting.training_curves(self.run.history)._repr_png_()
         self.picture = (
             f'<img width="{size["width"]}" alt="{self.last()}" src="data:image/png;'
             f'base64,{base64.b64encode(png).decode()}">')
-        self.draw()
-        if not _in_notebook():
-            print(self.last())
 
     def draw(self) -> None:
         if not _in_notebook():

@@ -10,17 +10,19 @@ from nbgrader.apps import NbGraderAPI
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.utils import is_grade, is_solution
 
-from autograder import hidden
+from autograder import accuracy, hidden
 from autograder.course import Course
 from autograder.intake import lay_out, take_in
-from autograder.judge import judge
+from autograder.judge import CAPSTONE, judge
 from autograder.sample_class.submissions import Maker, perfect, untouched
+from autograder.tests.greys import ARCHITECTURE, greys, hand_in
 from autograder.tests.walls import needs_sandbox
 from autograder.verdict import MISSING, RIGHT, SLOW, UNWRITTEN
 
 COURSE = Course()
 ASSIGNMENTS = COURSE.assignments()
 CHECK = re.compile(r"^check\(\"([^\"]+)\", (\w+)\)", re.MULTILINE)
+USUAL = b"[CONV-RELU-POOL]*3-(FC-RELU)*1,SOFTMAX"
 each = pytest.mark.parametrize("name", ASSIGNMENTS)
 
 
@@ -65,9 +67,11 @@ def test_every_check_is_used_and_every_check_used_exists(name):
 @each
 def test_a_bonus_is_called_one_where_it_is_asked_for(name):
     cells = source(name).cells
-    functions = {q.function for q in hidden.questions(name).values() if q.bonus}
-    for function in functions:
-        place = next(i for i, cell in enumerate(cells) if cell.id == function)
+    for question in hidden.questions(name).values():
+        if not question.bonus:
+            continue
+        asked = question.name if question.accuracy else question.function
+        place = next(i for i, cell in enumerate(cells) if cell.id == asked)
         above = [cell.source for cell in cells[:place] if cell.cell_type == "markdown"]
         assert "onus" in above[-1]
 
@@ -82,9 +86,12 @@ def judged(name, idea, folder):
     """A sample submission through intake and the real judge."""
     maker = Maker(COURSE, name)
     for file, data in idea(maker)[1].items():
+        data = data.replace(USUAL, ARCHITECTURE.encode())  # of the capstone alone
         path = folder / "handed_in" / file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
+    if name == CAPSTONE and idea is perfect:
+        hand_in(folder / "handed_in")
     intake = take_in(folder / "handed_in", name, maker.release())
     assert not intake.repairs
     assert not intake.findings
@@ -100,7 +107,9 @@ def judged(name, idea, folder):
      for one in ASSIGNMENTS],
 )
 class TestGradedForReal:
-    def test_the_answers_get_every_point_of_a_machine(self, name, tmp_path):
+    def test_the_answers_get_every_point_of_a_machine(
+            self, name, tmp_path, monkeypatch):
+        monkeypatch.setattr(accuracy, "held_back", greys)
         found = judged(name, perfect, tmp_path)
         for verdict in found.verdicts.values():
             question = hidden.questions(name)[verdict.question]
@@ -108,6 +117,11 @@ class TestGradedForReal:
             fine = (RIGHT, SLOW) if question.speed else (RIGHT,)
             assert verdict.status in fine, verdict.explanation
         assert not found.incidents
+        shown = [one for outputs in found.outputs.values() for one in outputs]
+        assert not [one for one in shown if one["output_type"] == "error"]
+        if name == CAPSTONE:
+            assert "Taken from weights.npz: nothing is trained.\n" in [
+                one.get("text") for one in shown]
 
     def test_an_untouched_release_gets_none(self, name, tmp_path):
         found = judged(name, untouched, tmp_path)

@@ -14,14 +14,11 @@ from autograder.accuracy import NotMeasured, held_back, read_network
 from autograder.carried import ChoiceError, choices_in
 from autograder.judge import judge
 from autograder.sandbox import Limits
+from autograder.tests.greys import ARCHITECTURE, greys, network
 from autograder.tests.walls import needs_sandbox, quick
 from convlab import layers
 from convlab.data import cifar10, shapes
-from convlab.network import Network
 
-# Ten greys, and a network that tells them apart without being trained: the mean
-# of each image, then the nearest of ten means.
-ARCHITECTURE = "CONV{1 size=1}-RELU-POOL{32 kind=average},SOFTMAX"
 STEPS = [f"accuracy_step_{n}" for n in (1, 2, 3, 4)]
 ASKED = ["layers_conv2d_forward", "layers_relu_forward", *STEPS, "accuracy_bonus"]
 
@@ -51,23 +48,6 @@ def dense_forward(x, w, b):
 MODULES = {"ps2_convolution": CONV, "ps4_pooling": POOL, "ps5_fully_connected": DENSE}
 CHOICES = {"conv2d_forward": "ps2_convolution", "relu_forward": "ps4_pooling",
            "avgpool_forward": "ps4_pooling", "dense_forward": "ps5_fully_connected"}
-
-
-def network(architecture=ARCHITECTURE):
-    net = Network(architecture, (32, 32, 3), 10, layers)
-    greys = 25.0 * np.arange(10)
-    if architecture == ARCHITECTURE:
-        net.parameters["conv1.w"][...] = 1 / 3
-        net.parameters["scores.w"][...] = 2 * greys[:, None]
-        net.parameters["scores.b"][...] = -greys ** 2
-    return net
-
-
-def greys(data, rng, count=200):
-    labels = rng.integers(0, 10, count)
-    images = np.empty((count, 32, 32, 3), np.uint8)
-    images[...] = 25 * labels[:, None, None, None]
-    return images, labels
 
 
 @pytest.fixture
@@ -132,14 +112,16 @@ def test_a_broken_layer_is_what_runs_unless_the_reference_is_chosen(handed_in):
 
 @needs_sandbox
 def test_the_reference_is_out_of_reach_of_what_is_called_ones_own(handed_in):
-    for lent in ("from convlab.layers import conv2d_forward\n",
-                 "import numpy\ndef conv2d_forward(*args, **named):\n"
-                 "    import convlab.layers.conv\n"
-                 "    return convlab.layers.conv.conv2d_forward(*args, **named)\n"):
+    for lent, came_to in (
+            ("from convlab.layers import conv2d_forward\n", "missing"),
+            ("import numpy\ndef conv2d_forward(*args, **named):\n"
+             "    import convlab.layers.conv\n"
+             "    return convlab.layers.conv.conv2d_forward(*args, **named)\n",
+             "error")):
         found = handed_in(ps2_convolution=lent)
-        assert status(found)["layers_conv2d_forward"] == "error"
+        assert status(found)["layers_conv2d_forward"] == came_to
         assert status(found)["layers_relu_forward"] == "right"
-        assert {status(found)[name] for name in STEPS} == {"error"}
+        assert {status(found)[name] for name in STEPS} == {came_to}
         said = found.verdicts["layers_conv2d_forward"].explanation
         assert "No module named 'convlab.layers'" in said
 
@@ -149,7 +131,9 @@ def test_a_module_that_is_no_python_is_said_with_its_line(handed_in):
     found = handed_in(ps2_convolution=CONV.replace("stride=1, pad=0):", "stride=1"))
     for name in ("layers_conv2d_forward", "accuracy_step_1"):
         said = found.verdicts[name].explanation
-        assert "carried/ps2_convolution.py, line 5: this is not Python" in said
+        assert found.verdicts[name].status == "missing"
+        assert ("There is no conv2d_forward: carried/ps2_convolution.py, line 5: this "
+                "is not Python") in said
     assert status(found)["layers_relu_forward"] == "right"
 
 
@@ -165,7 +149,7 @@ LOST = {
     "ends as it is loaded": ("import os; os._exit(1)", "missing", "missing"),
     "ends as it is called": (
         "def conv2d_forward(*a, **k):\n    import os; os._exit(1)", "crash", "crash"),
-    "is not a function": ("conv2d_forward = 3", "error", "error"),
+    "is not a function": ("conv2d_forward = 3", "missing", "missing"),
     "returns no array": (
         "def conv2d_forward(*a, **k): return object()", "wrong", "error"),
     "returns another shape": (

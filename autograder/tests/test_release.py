@@ -113,8 +113,8 @@ def test_a_released_graded_cell_says_what_is_checked(name):
         one = cell(released, question.name)
         words = " ".join(one.source.replace("#", " ").split())
         bonus = "bonus, " if question.bonus else ""
-        assert words == (f"{question.name} ({bonus}{question.points:g} points): "
-                         f"{question.checked}")
+        points = f"{question.points:g} point" + "s" * (question.points != 1)
+        assert words == f"{question.name} ({bonus}{points}): {question.checked}"
         assert one.metadata.nbgrader.locked
 
 

@@ -11,13 +11,26 @@ from nbgrader.utils import is_grade, is_locked, is_solution
 
 from autograder import hidden
 from autograder.course import Course
+from autograder.judge import CAPSTONE
+from autograder.tests.greys import hand_in
 
 COURSE = Course()
 ASSIGNMENTS = COURSE.assignments()
+# The capstone as it is run here: drawn images, a small network, one epoch.
+SMALL = {
+    'DATASET = "cifar10"': 'DATASET = "shapes"',
+    '"[CONV-RELU-POOL]*3-(FC-RELU)*1,SOFTMAX"': '"[CONV{4}-RELU-POOL]*3,SOFTMAX"',
+    "data.load(DATASET)": "data.load(DATASET, train=1000, test=200)",
+    "EPOCHS = 6": "EPOCHS = 1",
+}
 
 
 def run(path, folder, allow_errors=False):
     notebook = nbformat.read(path, as_version=4)
+    if path.stem == CAPSTONE:
+        for cell in notebook.cells:
+            for given, small in SMALL.items():
+                cell.source = cell.source.replace(given, small)
     NotebookClient(notebook, timeout=300, kernel_name="python3",
                    allow_errors=allow_errors,
                    resources={"metadata": {"path": str(folder)}}).execute()
@@ -49,21 +62,28 @@ def is_answer(cell):
 
 
 @pytest.mark.parametrize("name", ASSIGNMENTS)
-def test_the_source_is_worth_all_points(name, tmp_path):
+def test_the_source_is_worth_all_points(name, tmp_path, monkeypatch):
+    if name == CAPSTONE:  # what a student has carried there
+        hand_in(tmp_path)
+        (tmp_path / "weights.npz").unlink()
+        monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
     notebook = run(COURSE.source(name), tmp_path)
     for cell in filter(is_test, notebook.cells):
         question = hidden.questions(name)[cell.metadata.nbgrader.grade_id]
         said = outputs(cell, "stream")[0].text
         assert f"{question.name}: " in said
         points = float(outputs(cell, "execute_result")[0].data["text/plain"])
-        if question.speed is None:  # a busy machine may be slow
+        # A busy machine may be slow, and a small network's accuracy is small.
+        if question.speed is None and question.accuracy is None:
             assert points == question.points, said
     for cell in checks_in(notebook):
         shown = outputs(cell, "display_data")[0].data
         assert shown["text/plain"].startswith("✓")
         assert "cases right" in shown["text/html"]
     assert errors_on(notebook) == []
-    assert (tmp_path / "carried" / f"{name}.py").is_file()
+    left = ["weights.npz", "results.npz"] if name == CAPSTONE else [
+        f"carried/{name}.py"]
+    assert all((tmp_path / one).is_file() for one in left)
 
 
 @pytest.mark.parametrize("name", ASSIGNMENTS)
@@ -101,7 +121,8 @@ def test_every_cell_has_a_readable_id_and_a_place_in_the_rhythm(name):
                for function in ast.parse(cell.source).body
                if isinstance(function, ast.FunctionDef)]
     checked = "".join(cell.source for cell in checks_in(notebook))
-    for function in {question.function for question in hidden.questions(name).values()}:
+    for function in {question.function for question in hidden.questions(name).values()
+                     if not question.carried and question.accuracy is None}:
         assert function in written
         assert f", {function})" in checked
 

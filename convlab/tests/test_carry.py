@@ -231,5 +231,5 @@ def test_what_is_broken_is_never_replaced_by_itself(
                    {"relu_forward": "ps4", "dense_forward": "ps2"}, **modules)
     assert says in capsys.readouterr().out
     assert found["dense_forward"](None) == 2
-    with pytest.raises(carry.CarryError, match=f"there is no relu_forward: .*{says}"):
+    with pytest.raises(carry.CarryError, match=f"There is no relu_forward: .*{says}"):
         found["relu_forward"](np.ones(1))

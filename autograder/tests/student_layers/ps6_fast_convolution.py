@@ -7,7 +7,7 @@ import numpy as np
 
 def sizes(x, rows, columns, stride, pad):
     found = []
-    for n, f in zip(x.shape[1:3], (rows, columns)):
+    for n, f in zip(x.shape[1:3], (rows, columns), strict=True):
         room = n + 2 * pad - f
         if pad < 0 or room < 0 or room % stride:
             raise ValueError(f"a filter of {f}, stride {stride} does not fit {n}")
