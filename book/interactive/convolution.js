@@ -59,7 +59,7 @@ parts.start("convolution", (given) => {
 
     const size = [["Rows", rows, fRows, shape[0]], ["Columns", columns, fColumns,
       shape[1]]].map(([name, n, f, out]) =>
-      `${name}: (${n} + 2\u00d7${p} \u2212 ${f})/${s} + 1 = ${out}.`).join(" ");
+      `${name}: (${n} + 2\u00d7${p} \u2212 ${f})/${s} + 1 = ${out}.`);
     return {shape, size, value, inputs,
       sum: (at) => writtenOut(products(at), b, value(at))};
   }

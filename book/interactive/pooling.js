@@ -60,7 +60,7 @@ parts.start("pooling", (given) => {
 
     const line = (n, out) => `(${n} \u2212 ${f})/${s} + 1 = ${out}`;
     return {shape, value, inputs, sum,
-      size: `Rows: ${line(rows, shape[0])}. Columns: ${line(columns, shape[1])}.`};
+      size: [`Rows: ${line(rows, shape[0])}.`, `Columns: ${line(columns, shape[1])}.`]};
   }
 
   function whence([first, ...ties]) {

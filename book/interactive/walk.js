@@ -5,7 +5,7 @@
 //
 // `compute()` gives what is to be walked over, or throws a SizeError:
 //   shape        [rows, columns] of the output
-//   size         how that shape came about, in words
+//   size         how that shape came about: sentences
 //   inputs(at)   the tables left of the output; at = {row, column} of the output
 //   value(at)    one number of the output
 //   sum(at)      the nodes that write out how it came about
@@ -57,7 +57,7 @@ class Walk {
     this.work = null;
     this.stage.classList.add("explorer-refused");
     this.status.textContent = sentence;
-    this.size.textContent = "This does not fit.";
+    this.size.replaceChildren();
     this.grids.replaceChildren();
     this.sum.replaceChildren();
   }
@@ -92,7 +92,8 @@ class Walk {
     const at = {row: Math.floor(index / columns), column: index % columns};
     const value = parts.signed(work.value(at));
     this.stage.classList.remove("explorer-refused");
-    this.size.textContent = work.size;
+    this.size.replaceChildren(...work.size.flatMap(
+      (sentence) => [parts.make("span", {}, sentence), " "]));
     this.status.textContent = `Position ${index + 1} of ${rows * columns}: `
       + `row ${at.row}, column ${at.column}, output ${value}.`;
     this.grids.replaceChildren(...work.inputs(at), this.output(at));

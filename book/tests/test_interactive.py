@@ -260,7 +260,8 @@ WRONG = [
     "CONV{stride=0},SOFTMAX", "CONV{size=0},SOFTMAX", "FC{0},SOFTMAX",
     "POOL{0},SOFTMAX", "POOL{3},SOFTMAX", "CONV{size=99 pad=0},SOFTMAX",
     "CONV{5 stride=5 pad=0},SOFTMAX", "(CONV-POOL)*6,SOFTMAX", "CONV\n-\nPOL,SOFTMAX",
-    "CONV'", "CONV\\", "CONV\N{GREEK SMALL LETTER ALPHA}-\N{CAT FACE}",
+    "CONV'", "CONV{size=7 stride=8 pad=0},SOFTMAX", "CONV\\",
+    "CONV\N{GREEK SMALL LETTER ALPHA}-\N{CAT FACE}",
     "\N{CAT FACE}CONV-RELU-", "CONV{stride=31 pad=0 size=1}-POOL{8 stride=16},SOFTMAX",
 ]
 
