@@ -112,7 +112,7 @@ def test_a_released_graded_cell_says_what_is_checked(name):
     for question in hidden.questions(name).values():
         one = cell(released, question.name)
         words = " ".join(one.source.replace("#", " ").split())
-        words = words.replace("1 points)", "1 point)")
+        words = words.replace("(1 points)", "(1 point)")
         bonus = "bonus, " if question.bonus else ""
         points = f"{question.points:g} point" + "s" * (question.points != 1)
         assert words == f"{question.name} ({bonus}{points}): {question.checked}"
