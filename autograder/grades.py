@@ -109,9 +109,9 @@ def as_table(rows: Sequence[Row]) -> str:
 
 
 def by_machine(score: Score) -> str:
-    """Points for what has hidden tests: "48 / 50", and "+ 3" for a bonus."""
+    """Points for what has hidden tests: "48 / 50", and "+ 3 bonus"."""
     text = f"{number(score.machine)} / {number(score.machine_most)}"
-    return f"{text} + {number(score.bonus)}" if score.bonus else text
+    return f"{text} + {number(score.bonus)} bonus" if score.bonus else text
 
 
 def by_hand(score: Score) -> str:

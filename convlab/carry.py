@@ -156,6 +156,16 @@ def _stand_in(function: str, why: str) -> Callable:
     return missing
 
 
+def as_module(cells: Sequence[str], functions: Sequence[str], to: str) -> str:
+    """The text of carried/<to>.py as `save` writes it, for functions by name.
+
+    cells: the sources of a notebook's cells, which are not run.
+    """
+    statements = _statements(cells)
+    plans = {name: _collect(name, statements) for name in functions}
+    return _module(to, functions, plans, statements)
+
+
 # --- what a session has
 
 

@@ -16,14 +16,17 @@ from nbformat.notebooknode import NotebookNode
 from nbgrader import utils
 
 from autograder import hidden
+from autograder.carried import ChoiceError, choices_in
 from autograder.course import Course, CourseError
 from autograder.sample_class.broken import BROKEN
 from autograder.sample_class.mistaken import Mistake, mistakes
+from convlab.carry import FOLDER, as_module
 
 Files = dict[str, bytes]
 Idea = Callable[["Maker"], tuple[str, Files]]
 SNIPPETS = Path(__file__).parent
 _DEFINED = re.compile(r"^def (\w+)\(", re.MULTILINE)
+_SAVED = re.compile(r"^carry\.save\(([\w\s,]+?),\s*to=", re.MULTILINE)
 _WORD = re.compile(r"\b(?:FIRST|LAST|OTHERS|ASSIGNMENT)\b")
 # How many in a hundred: what a class hands in, with more trouble than most have.
 MIX = {
@@ -42,6 +45,7 @@ class Maker:
 
     def __init__(self, course: Course, assignment: str) -> None:
         self.assignment = assignment
+        self.course = course
         released = course.exercises / assignment / f"{assignment}.ipynb"
         if not released.is_file():
             raise CourseError(
@@ -93,6 +97,29 @@ class Maker:
     def files(self, notebook: NotebookNode) -> Files:
         return {f"{self.assignment}.ipynb": as_bytes(notebook)}
 
+    def worked(self, notebook: NotebookNode) -> Files:
+        """The notebook with the modules that earlier notebooks saved, if any."""
+        return self.files(notebook) | self.carried
+
+    @cached_property
+    def carried(self) -> Files:
+        """The modules that LAYERS names, from the right answers of their notebooks."""
+        try:
+            modules = set(choices_in(self._release).values())
+        except ChoiceError:  # only the last assignment has the table
+            return {}
+        return {
+            f"{FOLDER}/{name}.py": self._saved_by(name).encode()
+            for name in sorted(modules)
+        }
+
+    def _saved_by(self, assignment: str) -> str:
+        earlier = Maker(self.course, assignment).answered()
+        cells = [cell.source for cell in earlier.cells if cell.cell_type == "code"]
+        found = (_SAVED.search(cell) for cell in cells)
+        names = next(filter(None, found)).group(1).replace(" ", "").replace("\n", "")
+        return as_module(cells, names.strip(",").split(","), assignment)
+
     def snippet(self, kind: str, name: str) -> dict[str, Any]:
         return next(s for s in self.snippets[kind] if s["name"] == name)
 
@@ -137,7 +164,7 @@ def random_idea(maker: Maker, seed: int, number: int) -> Idea:
 
 
 def perfect(maker: Maker) -> tuple[str, Files]:
-    return "perfect", maker.files(maker.answered())
+    return "perfect", maker.worked(maker.answered())
 
 
 def untouched(maker: Maker) -> tuple[str, Files]:
@@ -151,14 +178,14 @@ def partial(maker: Maker, names: list[str]) -> tuple[str, Files]:
         if utils.is_solution(cell) and cell.metadata.nbgrader.grade_id in names:
             cell.source = maker.answers[cell.metadata.nbgrader.grade_id]
     about = f"partial: {len(names)} of {len(maker.answers)} answers"
-    return about, maker.files(notebook)
+    return about, maker.worked(notebook)
 
 
 def variant(maker: Maker, name: str) -> tuple[str, Files]:
     """Right, by another way than the solution's."""
     snippet = maker.snippet("right", name)
     notebook = maker.answered(**{snippet["answer"]: snippet["source"].strip()})
-    return f"right: {snippet['about']}", maker.files(notebook)
+    return f"right: {snippet['about']}", maker.worked(notebook)
 
 
 def mistaken(maker: Maker, name: str) -> tuple[str, Files]:
@@ -172,14 +199,16 @@ def mistaken(maker: Maker, name: str) -> tuple[str, Files]:
         snippet = maker.snippet("wrong", name)
         answer, source = snippet["answer"], snippet["source"].strip()
         about = snippet["about"]
-    return f"mistaken: {about}", maker.files(maker.answered(**{answer: source}))
+    return f"mistaken: {about}", maker.worked(maker.answered(**{answer: source}))
 
 
 def typical_mistake(maker: Maker) -> tuple[str, Files]:
     """One mistake for the demonstration, in the last function that has one."""
     of_snippets = [snippet["name"] for snippet in maker.snippets["wrong"]]
-    name = of_snippets[0] if of_snippets else list(maker.mistakes)[-1]
-    return mistaken(maker, name)
+    asked = hidden.questions(maker.assignment).values()
+    bonus = {question.function for question in asked if question.bonus}
+    known = [name for name, one in maker.mistakes.items() if one.function not in bonus]
+    return mistaken(maker, (of_snippets or known[::-1])[0])
 
 
 def hostile(maker: Maker, name: str) -> tuple[str, Files]:

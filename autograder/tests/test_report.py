@@ -89,7 +89,7 @@ def test_the_page_tells_what_people_grade_and_who_has_a_bonus(with_bonus):
     mean = (5 + 2 + 0) / 3
     assert f"why 5 3 {mean:.1f} 1 " in cells, "points, graded, mean, still waiting"
     assert "1 answers to grade by hand" in cells
-    assert "s002 5 / 8 3 / 3 + 2 5 wait graded" in cells
+    assert "s002 5 / 8 3 / 3 + 2 bonus 5 wait graded" in cells
     assert "s003 0 / 8 0 / 3 0 / 5 graded" in cells
     lost, earned = cells.index("Points lost"), cells.index("Bonus: students")
     assert "triple_values" not in cells[lost:earned]

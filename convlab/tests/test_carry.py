@@ -43,6 +43,16 @@ def carried(name="ps2"):
     return carry.load(name)
 
 
+def test_a_module_can_be_written_without_running_the_cells(notebook, tmp_path):
+    cells = ["import numpy as np\nSCALE = 3", "def unused(x):\n    return x",
+             "def scaled(x):\n    return SCALE * np.asarray(x)",
+             "def shifted(x):\n    return scaled(x) + 1"]
+    notebook(*cells, 'carry.save(shifted, to="mine")')
+    saved = (tmp_path / "carried" / "mine.py").read_text()
+    assert carry.as_module(cells, ["shifted"], "mine") == saved
+    assert "unused" not in saved
+
+
 def test_a_function_is_carried_with_all_it_needs(notebook):
     said = notebook(
         "import numpy as np\nfrom numba import njit",
