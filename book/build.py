@@ -23,8 +23,8 @@ ROOT = BOOK.parent
 # What a page's text, figures and outputs come from, apart from the page itself
 # (Sphinx and jupyter-cache see a changed page or cell on their own).
 CODE = ("book/*.py", "book/extension/**/*.py", "book/figures/**/*.py",
-        "book/_config.yml", "book/results/**/*", "convlab/**/*.py",
-        "constraints.txt")
+        "book/_config.yml", "book/results/*", "book/experiments/*.py",
+        "convlab/**/*.py", "constraints.txt")
 
 
 def fingerprint() -> str:

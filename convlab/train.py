@@ -11,19 +11,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import sys
 import zlib
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numba
-import numpy as np
 from threadpoolctl import threadpool_limits
 
 from convlab import data, layers, plotting, storage
+from convlab.machine import machine, versions
 from convlab.network import Network
 from convlab.recipes import SETUPS, Setup
 from convlab.training import Result, TrainingError, checksum, train
@@ -138,23 +135,6 @@ def _introduce(dataset: data.Dataset, setup: Setup, network: Network) -> None:
           f"machine       {machine()}\n\n{network.summary()}\n", flush=True)
 
 
-def machine() -> str:
-    """The processor, and how many of its cores this process may use."""
-    cores = (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity")
-             else os.cpu_count())
-    return f"{_processor()}, {cores} core" + "s" * (cores != 1)
-
-
-def _processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
-
-
 def _finish(dataset: data.Dataset, setup: Setup, network: Network, result: Result,
             folder: Path) -> None:
     """Use the test images, once, and write what came out; the log comes last."""
@@ -177,8 +157,7 @@ def _finish(dataset: data.Dataset, setup: Setup, network: Network, result: Resul
         "data_crc32": checksum(dataset), "test_accuracy": right / total,
         "best_epoch": result.best_epoch, "seconds": round(result.seconds, 1),
         "machine": machine(),
-        "versions": {"python": platform.python_version(), "numpy": np.__version__,
-                     "numba": numba.__version__},
+        "versions": versions(),
         "history": result.history}
     storage.write_text(folder / LOG, json.dumps(log, indent=1) + "\n")
     (folder / CHECKPOINT).unlink(missing_ok=True)

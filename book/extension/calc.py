@@ -2,7 +2,7 @@
 
 A page opens with a block that holds what is given (the only place where a
 number is typed) and what follows from it, in Python with every public name of
-`convlab.arithmetic`:
+`convlab.arithmetic`, and `recorded(name)` for a run on record:
 
     ```{numbers}
     image = (32, 32, 3)
@@ -31,6 +31,7 @@ from docutils import nodes
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
+from book.recording import recorded
 from convlab import arithmetic
 
 logger = logging.getLogger(__name__)
@@ -40,10 +41,10 @@ _BUILTINS = {f.__name__: f for f in (
 
 
 def new_names() -> dict:
-    """A page's names before its first block: convlab.arithmetic and builtins."""
+    """A page's names before its first block: convlab.arithmetic, records, builtins."""
     public = {name: value for name, value in vars(arithmetic).items()
               if not name.startswith("_")}
-    return {"__builtins__": _BUILTINS, **public}
+    return {"__builtins__": _BUILTINS, **public, "recorded": recorded}
 
 
 def run_block(source: str, names: dict) -> None:

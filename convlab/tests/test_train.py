@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from convlab import data, layers, train
+from convlab.machine import machine
 from convlab.network import Network
 from convlab.recipes import SETUPS
 from convlab.training import accuracy, checksum
@@ -50,7 +51,7 @@ def test_what_a_run_leaves(finished):
     log = log_of(finished)
     assert (log["data"], log["architecture"]) == ("digits", SMALL)
     assert (log["recipe"]["epochs"], log["recipe"]["seed"]) == (2, 0)
-    assert log["machine"] == train.machine()
+    assert log["machine"] == machine()
     assert log["data_crc32"] == checksum(data.load("digits"))
     assert len(log["history"]) == 2
     assert log["seconds"] > 0
@@ -74,7 +75,7 @@ def test_a_finished_run_is_left_alone(finished, capsys):
 def test_what_is_printed(printed_and_folder):
     out, _ = printed_and_folder
     for piece in ("1,437 training images (200 of them held out), 360 test images",
-                  "seed          0", train.machine(), "epoch 2/2: loss ",
+                  "seed          0", machine(), "epoch 2/2: loss ",
                   "test accuracy ", " of 360 images), trained in "):
         assert piece in out
 

@@ -1,0 +1,1 @@
+"""The runs that the book records: see `book.recording`."""
