@@ -47,17 +47,19 @@ def discard_stale(output: Path) -> None:
 
 
 def isolate_kernels(output: Path) -> None:
-    """Give the pages' kernels an IPython folder of their own.
+    """Give the pages' kernels an IPython folder of their own, and this package.
 
-    So a reader's own IPython startup files don't change what a page shows. The
-    log level drops a notice that kernels talk over TCP, which they do with this
-    machine alone.
+    So a reader's own IPython startup files don't change what a page shows, and a
+    cell can import book.experiments. The log level drops a notice that kernels talk
+    over TCP, which they do with this machine alone.
     """
     profile = output / "ipython" / "profile_default"
     profile.mkdir(parents=True, exist_ok=True)
     (profile / "ipython_kernel_config.py").write_text(
         "c = get_config()\nc.IPKernelApp.log_level = 40\n")
     os.environ["IPYTHONDIR"] = str(output / "ipython")
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), before)))
 
 
 def build(output: Path, source: Path = BOOK) -> bool:
