@@ -54,7 +54,7 @@ class Carried:
             self._choices = choices_in(notebook)
         except ChoiceError as error:
             self._error = error
-        walls = Sandbox(sandbox, limits, layers=False)
+        walls = Sandbox(sandbox, limits)
         self.session = Session(cells(self._choices), walls, folder)
 
     def choice(self, function: str) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from autograder import accuracy, speed, wire
+from autograder import accuracy, hidden, speed, wire
 from autograder import verdict as status
 from autograder.accuracy import Accuracy, NotMeasured
 from autograder.carried import NOT_CARRIED, Carried, ChoiceError
@@ -36,7 +36,6 @@ from autograder.session import Exhausted, Session, cells_to_run
 from autograder.verdict import Incident, Judgement, Verdict
 from convlab.carry import REFERENCE
 
-CAPSTONE = "ps7_cifar10"  # its release has the reference layers, as a fallback
 # Lost so, a process may have been spoilt by an earlier question's call.
 SPOILT = (status.CRASH, status.MEMORY, status.PROCESSES)
 
@@ -62,7 +61,7 @@ def judge(
     """
     began = time.monotonic()
     asked = list(questions.values() if isinstance(questions, Mapping) else questions)
-    walls = Sandbox(sandbox, limits, layers=assignment == CAPSTONE)
+    walls = Sandbox(sandbox, limits, hidden.unseen(assignment))
     session = Session(cells_to_run(notebook), walls, folder)
     carried = (Carried(notebook, folder, sandbox, limits)
                if any(one.carried or one.accuracy for one in asked) else None)

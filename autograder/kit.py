@@ -1,8 +1,9 @@
 """The student kit: one archive with all that a student needs, and nothing else.
 
-Released notebooks, convlab, and what to install. The reference layers are in it
-from the capstone's release on, as the capstone's opt-in fallback; before that a
-student's layers are the only ones. The same files always make the same bytes.
+Released notebooks, what to install, and of convlab what the notebooks import. So
+the reference layers are in it from the capstone's release on, as its opt-in fallback;
+before that a student's layers are the only ones. And what a notebook asks for, as the
+capstone's training, is not in it. The same files always make the same bytes.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from packaging.utils import canonicalize_name
 
 import convlab
 from autograder.course import REPOSITORY, TEMPLATES, Course, CourseError
-from autograder.judge import CAPSTONE
+from autograder.hidden import CAPSTONE
+from autograder.needed import needed
 from autograder.release import NOT_RELEASED, lines_of_text, secret_lines
 
 NAME = "convnet-course-kit"
@@ -92,21 +94,13 @@ def kit_files(course: Course, assignments: Sequence[str]) -> Files:
         for name, path in _below(folder):
             if not any(PurePosixPath(name).match(f"{one}*") for one in NOT_RELEASED):
                 files[f"exercises/{assignment}/{name}"] = path.read_bytes()
+    code = needed(path for assignment in assignments
+                  for path in (course.exercises / assignment).glob("*.ipynb"))
     for name, path in _below(Path(convlab.__file__).parent):
-        if _in_kit(PurePosixPath(name), assignments, layers):
+        if path in code or PurePosixPath(name).parts[:2] == ("checks", "cases") and (
+                path.stem in assignments):
             files[f"convlab/{name}"] = path.read_bytes()
     return files
-
-
-def _in_kit(name: PurePosixPath, assignments: Sequence[str], layers: bool) -> bool:
-    """Whether a file of convlab belongs to a student's kit."""
-    if name.parts[0] == "tests":
-        return False
-    if name.parts[0] == "layers" or name == PurePosixPath("train.py"):
-        return layers
-    if name.parts[:2] == ("checks", "cases"):
-        return name.stem in assignments
-    return True
 
 
 def _below(folder: Path) -> Iterator[tuple[str, Path]]:

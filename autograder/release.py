@@ -29,6 +29,7 @@ from convlab.checks import public
 
 SECRET = (("### BEGIN SOLUTION", "### END SOLUTION"),
           ("### BEGIN HIDDEN TESTS", "### END HIDDEN TESTS"))
+MARKS = {mark for pair in SECRET for mark in pair}
 # What running a source notebook leaves beside it: a module of solutions.
 NOT_RELEASED = ("carried", "*.part", ".ipynb_checkpoints")
 
@@ -118,6 +119,11 @@ def check_source(
         if cell.get("outputs"):
             raise CourseError(f"{assignment}: cell {cell.id} has outputs. Clear all "
                               "outputs before you save the source notebook.")
+        for mark in MARKS:
+            if any(mark in line and line.strip() != mark
+                   for line in cell.source.splitlines()):
+                raise CourseError(f"{assignment}, cell {cell.id}: put {mark} on a line "
+                                  "of its own, or text beside it is lost.")
 
 
 def check_release(source: NotebookNode, folder: Path) -> None:
@@ -125,8 +131,7 @@ def check_release(source: NotebookNode, folder: Path) -> None:
     secret = secret_lines(source)
     for path in sorted(folder.rglob("*")):
         if path.is_file():
-            marks = {mark for pair in SECRET for mark in pair}
-            told = (secret | marks) & set(lines_of(path))
+            told = (secret | MARKS) & set(lines_of(path))
             if told:
                 raise CourseError(
                     f"{path.name} of {folder.name} would give away: "

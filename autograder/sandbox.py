@@ -19,7 +19,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +34,7 @@ LIMITS_LACKS = (
     "With --sandbox=limits a submission can read every file that you can, use the "
     "network, and end your other processes; only memory, processor time and file "
     "sizes are limited. Use it for submissions that you trust.")
+LAYERS = ("layers",)  # the modules of convlab that hold the reference layers
 PRELOAD = ("numpy", "numba", "matplotlib", "matplotlib.pyplot")
 HOME, COURSE, GRADER = "/scratch", "/course", "/grader"
 SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin")
@@ -70,13 +71,13 @@ class Sandbox:
     """Starts student processes, all behind the same walls."""
 
     def __init__(self, mode: str = "bwrap", limits: Limits | None = None,
-                 layers: bool = False) -> None:
-        """layers: whether convlab.layers, the reference, may be seen."""
+                 unseen: Collection[str] = LAYERS) -> None:
+        """unseen: modules of convlab that are not there, as ("layers",)."""
         if mode not in MODES:
             raise ValueError(f"{mode!r} is not a sandbox; choose {' or '.join(MODES)}")
         self.mode = mode
         self.limits = limits or Limits()
-        self.layers = layers
+        self.unseen = frozenset(unseen)
         self.bwrap = find_bwrap() if mode == "bwrap" else ()
 
     def start(self, fd: int, hello: str) -> Room:
@@ -101,12 +102,12 @@ class Sandbox:
         package = Path(__file__).parent
         if folder is None:
             home, course, grader = HOME, COURSE, GRADER
-            walls = [*self.bwrap, *mounts(self.limits, self.layers), "--"]
+            walls = [*self.bwrap, *mounts(self.limits, self.unseen), "--"]
         else:
             home, course, grader = (str(folder / name)
                                     for name in ("home", "course", "grader"))
             walls = []
-            _furnish(folder, package)
+            _furnish(folder, package, self.unseen)
         config = {"fd": fd, "id": hello, "scratch": home, "preload": PRELOAD,
                   "path": [*_site_folders(), course],
                   "rlimits": self._rlimits()}
@@ -152,7 +153,7 @@ def find_bwrap() -> tuple[str, ...]:
     for program in _programs():
         for user in _user_namespaces():
             command = (program, *FLAGS, *user)
-            probe = [*command, *mounts(Limits(), layers=False), "--", sys.executable,
+            probe = [*command, *mounts(Limits(), LAYERS), "--", sys.executable,
                      "-I", "-c", "import numpy"]
             try:
                 with _call_filter() as (rules, inherited):
@@ -277,15 +278,14 @@ def _site_folders() -> tuple[str, ...]:
     return tuple(found)
 
 
-def mounts(limits: Limits, layers: bool) -> list[str]:
+def mounts(limits: Limits, unseen: Collection[str]) -> list[str]:
     """bwrap's arguments for all that is seen: scratch, Python, convlab, the server."""
     quarter = str(limits.scratch_bytes // 4)
     args = ["--size", str(limits.scratch_bytes // 2), "--tmpfs", HOME,
             "--size", quarter, "--tmpfs", "/tmp",  # Python may lie below it
             *view(), "--size", quarter, "--tmpfs", "/dev/shm"]
-    for path in _convlab():
-        if layers or path.name != "layers":
-            args += ["--ro-bind", str(path), f"{COURSE}/convlab/{path.name}"]
+    for path in _convlab(unseen):
+        args += ["--ro-bind", str(path), f"{COURSE}/convlab/{path.name}"]
     for name in ("server.py", "wire.py"):
         args += ["--ro-bind", str(Path(__file__).parent / name), f"{GRADER}/{name}"]
     for path in _font_caches():
@@ -295,13 +295,13 @@ def mounts(limits: Limits, layers: bool) -> list[str]:
     return [*args, "--chdir", HOME, "--remount-ro", "/dev", "--remount-ro", "/"]
 
 
-def _convlab() -> list[Path]:
+def _convlab(unseen: Collection[str]) -> list[Path]:
     spec = importlib.util.find_spec("convlab")
     if spec is None or spec.origin is None:
         raise SandboxUnavailable("convlab is not installed: pip install -e .")
     folder = Path(spec.origin).parent
     return [path for path in sorted(folder.iterdir())
-            if path.name not in ("tests", "__pycache__")]
+            if path.stem not in ("tests", "__pycache__", *unseen)]
 
 
 @functools.cache
@@ -332,11 +332,11 @@ def environment(home: str, limits: Limits) -> dict[str, str]:
     }
 
 
-def _furnish(folder: Path, package: Path) -> None:
+def _furnish(folder: Path, package: Path, unseen: Collection[str]) -> None:
     """Mode "limits": a temporary home, and convlab and the server beside it."""
     for name in ("home", "course/convlab", "grader"):
         (folder / name).mkdir(parents=True)
-    for path in _convlab():
+    for path in _convlab(unseen):
         (folder / "course" / "convlab" / path.name).symlink_to(path)
     for name in ("server.py", "wire.py"):
         shutil.copy(package / name, folder / "grader" / name)

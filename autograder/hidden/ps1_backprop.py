@@ -14,6 +14,8 @@ import numpy as np
 
 from autograder.questions import Case, Check, Misconception, Question, Speed
 
+ANSWERS = ("gradcheck",)  # of convlab: numerical_gradient
+
 # --------------------------------------------------------------------------
 # oracles
 

@@ -16,6 +16,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from autograder.mistakes import refusing
 from autograder.questions import Case, Check, Misconception, Question, Speed
 
+ANSWERS = ("arithmetic",)  # of convlab: output_size, conv_parameters
+
 # --------------------------------------------------------------------------
 # oracles
 

@@ -19,6 +19,9 @@ from scipy.special import log_softmax
 
 from autograder.questions import Case, Check, Misconception, Question
 
+# of convlab: the step, the learning rate, the loop
+ANSWERS = ("optimisers", "training", "recipes", "train")
+
 # --------------------------------------------------------------------------
 # oracles: the training
 

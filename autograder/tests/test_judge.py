@@ -249,6 +249,17 @@ def test_cheating_earns_nothing(source):
 
 
 @needs_sandbox
+@pytest.mark.parametrize("assignment, module", [
+    ("ps1_backprop", "gradcheck"), ("ps2_convolution", "arithmetic"),
+    ("ps7_cifar10", "training"), ("ps6_fast_convolution", "layers")])
+def test_what_is_asked_for_cannot_be_imported(assignment, module):
+    found = judged(f"import convlab.checks\nimport convlab.{module}",
+                   questions=(), assignment=assignment)
+    [[output]] = found.outputs.values()
+    assert output["evalue"] == f"No module named 'convlab.{module}'"
+
+
+@needs_sandbox
 def test_right_answers_survive_odd_notebooks():
     found = judged(RIGHT, "raise RuntimeError", "%%time\nx = 1", "this is no Python",
                    "print('x' * 50_000_000)", "exit()", "sys = 3; list = 4; np = 5")

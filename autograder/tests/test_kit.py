@@ -16,9 +16,11 @@ import nbformat
 import pytest
 from packaging.utils import canonicalize_name
 
-from autograder.course import Course, CourseError
-from autograder.judge import CAPSTONE
+from autograder import hidden
+from autograder.course import REPOSITORY, Course, CourseError
+from autograder.hidden import CAPSTONE
 from autograder.kit import NAME, as_archive, check_kit, kit_files, write_kit
+from autograder.needed import needed
 from autograder.release import secret_lines
 
 COMMITTED = Course()
@@ -54,11 +56,11 @@ def test_no_line_of_an_answer_or_of_a_hidden_test_is_in_it():
     for name in COMMITTED.assignments():
         answers |= secret_lines(nbformat.read(COMMITTED.source(name), as_version=4))
     answers = {line for line in answers if len(line) > 30}
-    hidden = set()
+    tests = set()
     for path in (COMMITTED.repository / "autograder" / "hidden").glob("ps*.py"):
-        hidden |= pairs(path.read_text())
+        tests |= pairs(path.read_text())
     assert len(answers) > 20
-    assert len(hidden) > 100
+    assert len(tests) > 100
     for name, data in whole.items():
         if not name.endswith(".npz") and not name.startswith("convlab/layers/"):
             text = data.decode()
@@ -67,7 +69,7 @@ def test_no_line_of_an_answer_or_of_a_hidden_test_is_in_it():
                 cells = nbformat.reads(text, as_version=4).cells
                 text = "\n".join(cell.source for cell in cells)
             assert not {line.strip() for line in text.splitlines()} & answers, name
-            assert not pairs(text) & hidden, name
+            assert not pairs(text) & tests, name
 
 
 def pairs(text):
@@ -85,12 +87,34 @@ def test_the_reference_layers_come_with_the_capstone(files):
         return {name for name in names if name.startswith("convlab/layers/")}
 
     assert not layers(files)
-    assert "convlab/train.py" not in files
     assert "threadpoolctl" not in files["requirements.txt"].decode()
     last = kit_files(COMMITTED, [*EARLY, CAPSTONE])
     assert "convlab/layers/conv.py" in layers(last)
-    assert "convlab/train.py" in last
     assert "threadpoolctl==" in last["requirements.txt"].decode()
+
+
+def test_what_an_assignment_asks_for_comes_when_a_later_one_needs_it():
+    first = kit_files(COMMITTED, ["ps1_backprop", "ps2_convolution"])
+    assert "convlab/carry.py" in first
+    assert not {"convlab/gradcheck.py", "convlab/arithmetic.py"} & first.keys()
+    assert "convlab/gradcheck.py" in kit_files(COMMITTED, ["ps3_conv_backward"])
+    last = kit_files(COMMITTED, [CAPSTONE])
+    assert "convlab/run.py" in last
+    for name in hidden.unseen(CAPSTONE):
+        assert f"convlab/{name}.py" not in last
+        assert (REPOSITORY / f"convlab/{name}.py").is_file()
+
+
+def test_imports_are_followed_into_functions_and_packages(tmp_path):
+    notebook = nbformat.v4.new_notebook(cells=[
+        nbformat.v4.new_markdown_cell("import convlab.storage"),
+        nbformat.v4.new_code_cell("%time\ndef f():\n    from convlab import run\n"),
+    ])
+    nbformat.write(notebook, tmp_path / "one.ipynb")
+    names = {path.relative_to(REPOSITORY / "convlab").as_posix()
+             for path in needed([tmp_path / "one.ipynb"])}
+    assert {"__init__.py", "run.py", "storage.py", "plotting.py"} <= names
+    assert "layers/__init__.py" not in names
 
 
 def test_it_holds_no_tests_no_caches_and_no_other_assignments(files):

@@ -132,6 +132,8 @@ def untouched(course):
      "lacks a"),
     (lambda nb: cell(nb, "setup").outputs.append(
         nbformat.v4.new_output("stream", text="secret")), "cell setup has outputs"),
+    (lambda nb: cell(nb, "setup").update(source="x = 1  ### END SOLUTION"),
+     "cell setup: put ### END SOLUTION on a line of its own"),
     (lambda nb: cell(nb, "conv_parameters").update(
         source=cell(nb, "conv_parameters").source.replace("### END SOLUTION", "")),
      "nbgrader cannot release ps2_convolution"),

@@ -20,7 +20,7 @@ import pytest
 from autograder import hidden
 from autograder.carried import choices_in
 from autograder.course import REPOSITORY, Course, CourseError
-from autograder.judge import CAPSTONE
+from autograder.hidden import CAPSTONE
 from autograder.sample_class import make_class, make_demo
 from autograder.sample_class.broken import BROKEN
 from autograder.sample_class.submissions import Maker, hostile, perfect, untouched

@@ -56,11 +56,13 @@ print("\\n".join(found))""")
 
 
 @needs_sandbox
-def test_layers_are_seen_where_they_are_allowed(monkeypatch):
+def test_modules_are_seen_where_they_are_allowed(monkeypatch):
     quick(monkeypatch)
-    args = sandbox.mounts(Limits(), layers=True)
-    assert "/course/convlab/layers" in args
-    assert "/course/convlab/layers" not in sandbox.mounts(Limits(), layers=False)
+    every = {name for name in sandbox.mounts(Limits(), ()) if "convlab/" in name}
+    assert {"/course/convlab/layers", "/course/convlab/gradcheck.py"} <= every
+    for unseen in (("layers",), ("gradcheck",)):
+        some = {name for name in sandbox.mounts(Limits(), unseen) if "convlab/" in name}
+        assert {Path(name).stem for name in every - some} == set(unseen)
 
 
 @needs_sandbox

@@ -11,7 +11,7 @@ from nbgrader.utils import is_grade, is_locked, is_solution
 
 from autograder import hidden
 from autograder.course import Course
-from autograder.judge import CAPSTONE
+from autograder.hidden import CAPSTONE
 from autograder.tests.greys import hand_in
 
 COURSE = Course()
