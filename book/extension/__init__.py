@@ -6,10 +6,20 @@
 - `drawn`: figures that are drawn from numbers when the page is built;
 - `interactive`: figures that a script brings to life;
 - `offline`: local mathematics and search, so that no page needs the network;
-- `progress`: a line a page while building.
+- `progress`: a line a page while building;
+- `slides`: the lecture slide by slide, with what covers it.
 """
 
-from . import accessible, calc, citations, drawn, interactive, offline, progress
+from . import (
+    accessible,
+    calc,
+    citations,
+    drawn,
+    interactive,
+    offline,
+    progress,
+    slides,
+)
 
 
 def setup(app):
@@ -20,4 +30,5 @@ def setup(app):
     interactive.setup(app)
     offline.setup(app)
     progress.setup(app)
+    slides.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

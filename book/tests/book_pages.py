@@ -5,17 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from book.build import BOOK
+from book.extension.slides import in_contents
+
+
+def sources() -> list[Path]:
+    """Every page's source, in the order of the book."""
+    return in_contents(BOOK)
 
 
 def chapters() -> list[Path]:
     """The sources of all chapters."""
-    return sorted((BOOK / "chapters").glob("*.md"))
-
-
-def sources() -> list[Path]:
-    """Every page's source."""
-    return [BOOK / "index.md", *chapters(), BOOK / "explorers.md",
-            BOOK / "bibliography.md"]
+    return [source for source in sources() if source.parent.name == "chapters"]
 
 
 def page_of(source: Path) -> str:
