@@ -27,6 +27,7 @@ only once gradients are asked for.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ import numpy as np
 from convlab import storage
 from convlab.architecture import trace_architecture
 from convlab.arithmetic import Shape, times, volume
-from convlab.stages import Gradients, LayerFunctions, stages
+from convlab.stages import Gradients, LayerFunctions, Stage, stages
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
@@ -76,6 +77,11 @@ class Network:
         self._stages = stages(self.rows, self._functions, self.parameters)
         self._draw(np.random.default_rng(seed))
 
+    @property
+    def names(self) -> list[str]:
+        """Of the layers, in order: conv1, relu1, ... scores."""
+        return [stage.name for stage in self._stages]
+
     def _draw(self, rng: np.random.Generator) -> None:
         """Set all parameters anew."""
         for stage in self._stages:
@@ -106,6 +112,13 @@ class Network:
             x, _ = stage.forward(x)
         return x
 
+    def walk(self, images: np.ndarray) -> Iterator[tuple[Stage, np.ndarray, Any]]:
+        """Stage by stage: (stage, its output, what stage.backward needs)."""
+        x = self._prepare(images)
+        for stage in self._stages:
+            x, memory = stage.forward(x)
+            yield stage, x, memory
+
     def predict(self, images: np.ndarray, batch_size: int = 500) -> np.ndarray:
         """The class (N,) int64 with the highest score, batch by batch."""
         self._check_images(images)
@@ -124,19 +137,16 @@ class Network:
         self, images: np.ndarray, labels: np.ndarray
     ) -> tuple[float, Gradients, np.ndarray]:
         """As loss_and_gradients, with the class scores of the forward pass."""
-        x, memories = self._prepare(images), []
-        for stage in self._stages:
-            x, memory = stage.forward(x)
-            memories.append(memory)
+        walked = list(self.walk(images))
+        scores = walked[-1][1]
         loss, dy = self._functions.call(
-            "softmax_cross_entropy", "SOFTMAX", {"loss": None, "dscores": x.shape},
-            x, labels)
+            "softmax_cross_entropy", "SOFTMAX", {"loss": None, "dscores": scores.shape},
+            scores, labels)
         gradients = {}
-        for stage, memory in zip(reversed(self._stages), reversed(memories),
-                                 strict=True):
+        for stage, _, memory in reversed(walked):
             dy, of_weights = stage.backward(dy, memory)
             gradients |= {f"{stage.name}.{key}": d for key, d in of_weights.items()}
-        return float(loss), {name: gradients[name] for name in self.parameters}, x
+        return float(loss), {name: gradients[name] for name in self.parameters}, scores
 
     def _prepare(self, images: np.ndarray) -> np.ndarray:
         self._check_images(images)
