@@ -1,4 +1,4 @@
-"""`python -m autograder`: release, grade, feedback, report, sample-class."""
+"""`python -m autograder`: the commands of the grader."""
 
 from __future__ import annotations
 
@@ -66,6 +66,22 @@ def release(course: Course, assignments: Sequence[str]) -> None:
         for name in names:
             register(course, name)
     click.echo(f"Student kit: {_near(write_kit(course, names))}")
+
+
+@main.command()
+@click.argument("assignments", nargs=-1)
+@click.pass_obj
+def mistakes(course: Course, assignments: Sequence[str]) -> None:
+    """Print the known mistakes as CSV: what catches each, and its hint.
+
+    They are graded as if they were handed in, which takes a minute for all
+    assignments.
+    """
+    import sys
+
+    from autograder.catalogue import known_mistakes, write_csv
+
+    write_csv(known_mistakes(_named(course, assignments)), sys.stdout)
 
 
 @main.command()
