@@ -1,6 +1,7 @@
-"""One fully connected layer on the pixels of shapes: the lecture's 10 x 3072.
+"""Chapter "The fully connected layer": one such layer on the pixels of shapes.
 
-It has no hidden layer, so each row of its weights can be looked at as a picture.
+The lecture's 10 x 3072, trained. There is no hidden layer, so each row of the
+weights can be looked at as a picture.
 """
 
 from __future__ import annotations
@@ -9,35 +10,31 @@ from typing import Any
 
 import numpy as np
 
-from book.experiments.first_network import DATA, TEST, TRAIN
-from convlab import layers
-from convlab.data import Dataset, shapes
-from convlab.network import Network
-from convlab.training import Recipe, accuracy, train
+from book.experiments.trained import trained
+from convlab import data
+from convlab.data import Dataset
+from convlab.recipes import Setup
+from convlab.training import Recipe, accuracy
 
-__all__ = ["DATA", "SEED", "run"]
-
+DATA = "shapes, 10,000 training and 2,000 test images, drawn with seed 0"
 SEED = 0
-RECIPE = Recipe(epochs=10, learning_rate=0.003, weight_decay=0.01, held_out=1000)
+SETUP = Setup("SOFTMAX", Recipe(epochs=10, learning_rate=0.001, weight_decay=0.01,
+                                held_out=1000))
 
 
 def run(seed: int) -> dict[str, Any]:
-    """The weights and the accuracy on the images trained on and on test images."""
-    return learn(shapes.load(TRAIN, TEST), RECIPE, seed)
+    """Settings and accuracy, on the images learned from as well; the weights."""
+    return learn(data.load("shapes"), SETUP, seed)
 
 
-def learn(dataset: Dataset, recipe: Recipe, seed: int) -> dict[str, Any]:
+def learn(dataset: Dataset, setup: Setup, seed: int) -> dict[str, Any]:
     """What `run` returns, for any images and any recipe.
 
-    w (K, H, W, C) float32: a row of the weights as an image. b (K,).
+    w (K, H, W, C): each row of the weights as an image. b (K,).
     """
-    network = Network("SOFTMAX", dataset.image_shape, len(dataset.classes), layers,
-                      seed=seed)
-    train(network, dataset, recipe, progress=False)
-    w, b = network.parameters.values()
-    return {
-        "classes": list(dataset.classes),
-        "train_accuracy": accuracy(network, dataset.train_images,
-                                   dataset.train_labels),
-        "test_accuracy": accuracy(network, dataset.test_images, dataset.test_labels),
-        "w": np.ascontiguousarray(w.reshape(-1, *dataset.image_shape)), "b": b}
+    done = trained(dataset, setup, seed)
+    w, b = done.network.parameters.values()
+    return {**done.values(dataset),
+            "seen_accuracy": accuracy(done.network, dataset.train_images,
+                                      dataset.train_labels),
+            "w": np.ascontiguousarray(w.reshape(-1, *dataset.image_shape)), "b": b}
