@@ -161,6 +161,9 @@ class Conv:
         f_rows, f_columns = _filter_size(self.size)
         return rows * columns * filters * f_rows * f_columns * shape[2]
 
+    def sees(self, field: ReceptiveField) -> ReceptiveField:
+        return field.slid(self.size, self.stride)
+
 
 @dataclass(frozen=True)
 class Pool:
@@ -185,6 +188,9 @@ class Pool:
     def macs(self, shape: Shape) -> int:
         return 0
 
+    def sees(self, field: ReceptiveField) -> ReceptiveField:
+        return field.slid(self.size, self.stride)
+
 
 @dataclass(frozen=True)
 class Relu:
@@ -198,6 +204,9 @@ class Relu:
 
     def macs(self, shape: Shape) -> int:
         return 0
+
+    def sees(self, field: ReceptiveField) -> ReceptiveField:
+        return field
 
 
 @dataclass(frozen=True)
@@ -217,8 +226,11 @@ class Dense:
     def macs(self, shape: Shape) -> int:
         return numbers_in(shape) * self.units
 
+    def sees(self, field: ReceptiveField) -> None:
+        return None
 
-Layer = Conv | Pool | Relu | Dense
+
+Layer = Conv | Pool | Relu | Dense  # and what convlab.blocks adds, used alike
 
 
 @dataclass(frozen=True)
@@ -268,14 +280,14 @@ class ReceptiveField:
 
     def after(self, layer: Layer) -> ReceptiveField | None:
         """The field one layer further; None where everything is seen."""
-        if isinstance(layer, Dense):
-            return None
-        if isinstance(layer, Relu):
-            return self
-        rows, columns = _filter_size(layer.size)
-        size = (self.size[0] + (rows - 1) * self.jump,
-                self.size[1] + (columns - 1) * self.jump)
-        return ReceptiveField(size, self.jump * layer.stride)
+        return layer.sees(self)
+
+    def slid(self, size: int | tuple[int, int], stride: int) -> ReceptiveField:
+        """The field after windows of `size` that move by `stride`."""
+        rows, columns = _filter_size(size)
+        return ReceptiveField((self.size[0] + (rows - 1) * self.jump,
+                               self.size[1] + (columns - 1) * self.jump),
+                              self.jump * stride)
 
 
 def receptive_field(layers: Iterable[Layer]) -> tuple[int, int]:
