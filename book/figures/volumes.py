@@ -156,7 +156,7 @@ def sequence(image: Shape, layers: Sequence[Layer]) -> Drawing:
 
     A Relu keeps its shape, so it shares the arrow of the layer before it.
     """
-    steps = _steps(trace(layers, image))
+    steps = layers_with_relu(trace(layers, image))
     shapes = [volume(image, "the image"), *(row.output_shape for row, _ in steps)]
     tall = max(shape[0] for shape in shapes if len(shape) == 3) * SMALL_UNIT
     x, y = 20.0, 14 - min(_slant(shape)[1] for shape in shapes) + tall / 2
@@ -177,8 +177,8 @@ def sequence(image: Shape, layers: Sequence[Layer]) -> Drawing:
         f"{times(image)} image; {told}.")
 
 
-def _steps(rows: Sequence[Row]) -> list[tuple[Row, bool]]:
-    """Each row that changes the shape, and whether a Relu follows it."""
+def layers_with_relu(rows: Sequence[Row]) -> list[tuple[Row, bool]]:
+    """Each row that is not a Relu, and whether a Relu follows it."""
     return [(row, any(isinstance(after.layer, Relu) for after in rows[i + 1:i + 2]))
             for i, row in enumerate(rows) if not isinstance(row.layer, Relu)]
 

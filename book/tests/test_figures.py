@@ -13,6 +13,7 @@ from book import figures
 from book.extension.drawn import LEAST_SCALE
 from book.figures import palette
 from book.figures.charts import sizes
+from book.figures.connections import KINDS, slid, weights
 from book.figures.grids import windows_over
 from book.figures.numbers import correlate
 from book.figures.pooling import pooled
@@ -23,18 +24,29 @@ X = [[3, 1, 2, 0, 1], [0, 2, 1, 3, 2], [1, 0, 3, 1, 0], [2, 1, 0, 2, 3],
      [0, 3, 1, 1, 2]]
 W = [[1, 0, -1]] * 3
 P = [[1, 3, 2, 0], [3, 0, 5, 1], [-2, -1, 4, 4], [-6, -3, 4, 0]]
+ROW = [0, 0, 1, 3, 2, 0, 0, 0]
 STEPS = [Conv(6, 5), Relu(), Pool(), Dense(10)]
 EXAMPLES = {
     "activation_map": lambda: figures.activation_map(IMAGE, 5, 8, 12),
+    "budget": lambda: figures.budget("parameters", [("CONV", 76), ("FC", 30_730)],
+                                     ["FC"]),
     "coverage": lambda: figures.coverage(7, 3, 0),
     "dot_product": lambda: figures.dot_product((5, 5, 3)),
     "filter_bank": lambda: figures.filter_bank(IMAGE, 6, 5),
+    "image_to_scores": lambda: figures.image_to_scores(
+        IMAGE, {"disc": -3.25, "crescent": 7.5, "triangle": 0.0}),
+    "ladder": lambda: figures.ladder(IMAGE, STEPS),
+    "matrix_times_vector": lambda: figures.matrix_times_vector(IMAGE, 10),
+    "moved": lambda: figures.moved(ROW, [1, 0, -1], 2),
     "one_position": lambda: figures.one_position(X, W, 1, 2),
     "padding": lambda: figures.padding(7, 3, 1),
     "pooling": lambda: figures.pooling(P, 2, 2, 1, 0),
     "positions": lambda: figures.positions(7, 3, 3),
     "sequence": lambda: figures.sequence(IMAGE, STEPS),
     "shrinking": lambda: figures.shrinking(32, 5, 8),
+    "stretching": lambda: figures.stretching((2, 2, 3)),
+    "weight_table": lambda: figures.weight_table("full", 7, 3),
+    "wires": lambda: figures.wires("shared", 7, 3),
 }
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -174,7 +186,54 @@ def test_shapes_in_figures_are_computed():
     assert re.search(r"\b75 products", " ".join(words(figures.dot_product((5, 5, 3)))))
 
 
+def test_connections_of_an_output_to_its_inputs():
+    assert weights("shared", 4, 3) == [[0, 1, 2, None], [None, 0, 1, 2]]
+    assert weights("local", 4, 3) == [[0, 1, 2, None], [None, 3, 4, 5]]
+    assert weights("full", 4, 3) == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    said = {kind: words(figures.wires(kind, 7, 3))[-1] for kind in KINDS}
+    assert said == {"full": "35 lines, 35 weights", "local": "15 lines, 15 weights",
+                    "shared": "15 lines, 3 weights"}
+
+
+def test_a_moved_row_has_a_moved_map():
+    # One to the right of the peak: 3*1 + 2*0 + 0*(-1).
+    assert slid(ROW, [1, 0, -1]) == [0 - 1, 0 - 3, 1 - 2, 3 - 0, 2 - 0, 0]
+    assert slid(ROW, [1, 0, -1]) == np.correlate(ROW, [1, 0, -1], "valid").tolist()
+    alt = figures.moved(ROW, [1, 0, -1], 1).alt
+    assert "the map -1, -3, -1, 3, 2, 0" in alt
+    assert "the map 0, -1, -3, -1, 3, 2" in alt
+
+
+def test_stretching_counts_as_numpy_does():
+    drawing = figures.stretching((2, 2, 3))
+    counted = [int(text) for text in words(drawing) if text.isdigit()]
+    assert sorted(counted) == sorted(2 * list(range(12)))
+    assert np.arange(12).reshape(2, 2, 3)[1, 0, 2] == 8  # 1*2*3 + 0*3 + 2
+
+
+def test_a_ladder_says_shapes_parameters_and_parts():
+    said = words(figures.ladder(IMAGE, STEPS))
+    assert {"28x28x6", "4,704 numbers", "456 parameters", "14x14x6", "FC, 10 units",
+            "nothing to learn", "feature extraction", "classification"} <= set(said)
+
+
 @pytest.mark.parametrize("wrong", [
+    lambda: figures.budget("parameters", []),
+    lambda: figures.budget("parameters", [("CONV", -1)]),
+    lambda: figures.budget("parameters", [("CONV", 1)], ["FC"]),
+    lambda: figures.image_to_scores(IMAGE, {"disc": 1.0}),
+    lambda: figures.image_to_scores((32, 32), {"disc": 1.0, "ring": 2.0}),
+    lambda: figures.ladder(IMAGE, STEPS[:-1]),
+    lambda: figures.ladder(IMAGE, STEPS[-1:]),
+    lambda: figures.matrix_times_vector(IMAGE, 1),
+    lambda: figures.matrix_times_vector((32, 32), 10),
+    lambda: figures.moved([0, 0, 1, 3], [1, 0, -1], 1),
+    lambda: figures.moved([1, 3, 0, 0], [1, 0, -1], 1),
+    lambda: figures.stretching((2, 3, 3)),
+    lambda: figures.stretching((2, 3)),
+    lambda: figures.weight_table("local", 7, 3),
+    lambda: figures.wires("none", 7, 3),
+    lambda: figures.wires("full", 3, 7),
     lambda: figures.positions(2, 3),
     lambda: figures.positions(7, 3, stride=0),
     lambda: figures.padding(7, 3, 0),
