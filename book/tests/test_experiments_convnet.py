@@ -26,6 +26,8 @@ def test_the_weights_of_a_run_make_the_network_that_was_tested(few):
     network.mean[:], network.std[:] = found["input.mean"], found["input.std"]
     for name, array in network.parameters.items():
         array[...] = found[name]
+    np.testing.assert_allclose(network.forward(few.test_images), found["scores"],
+                               rtol=1e-4, atol=1e-5)
     right = network.predict(few.test_images) == few.test_labels
     assert found["test_accuracy"] == np.mean(right)
     assert found["parameters"] == 11_162  # 224 + 1168 + 4640 + 5130
