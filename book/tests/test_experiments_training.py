@@ -14,7 +14,7 @@ from book.experiments import (
     filters_cifar10,
     filters_shapes,
 )
-from book.experiments.trained import half_precision, scores, trained
+from book.experiments.trained import half_precision, rebuilt, scores, trained
 from convlab import layers
 from convlab.data import shapes
 from convlab.network import Network
@@ -104,9 +104,6 @@ def test_filters_before_and_after_are_of_one_network(small):
 
 def test_recorded_weights_give_the_recorded_accuracy(small, few):
     found = filters_shapes.run(0)
-    network = Network(found["architecture"], few.image_shape, 10, layers)
-    network.mean[...], network.std[...] = found["input.mean"], found["input.std"]
-    for name, array in network.parameters.items():
-        array[...] = found[name]
+    network = rebuilt(found)
     right = network.predict(few.test_images) == few.test_labels
     assert right.mean() == found["test_accuracy"]
