@@ -1,0 +1,118 @@
+"""The convolutions that are timed are all right, and what is timed is counted right."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from book.experiments import fast_convolution as fast
+from book.experiments.convolutions import WAYS, chunks_as_rows
+from convlab.arithmetic import Conv
+from convlab.layers import conv, threads
+
+CASE = fast.Case("small", 2, (5, 6, 3), Conv(4, 3, stride=2, pad=2))
+
+
+@pytest.fixture(scope="module")
+def layer():
+    # Wider than high, so that rows and columns cannot be swapped unnoticed.
+    x = np.random.default_rng(1).normal(size=(2, 7, 9, 3)).astype(np.float32)
+    w = np.random.default_rng(2).normal(size=(4, 3, 5, 3)).astype(np.float32)
+    return x, w, np.array([1, -2, 0.5, 0], np.float32)
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_every_way_computes_the_same(layer, name):
+    x, w, b = layer
+    y = np.full((2, 3, 3, 4), np.nan, np.float32)
+    WAYS[name](x, w, b, 2, y)
+    patches = [[x[:, p:p + 3, q:q + 5].astype(float) for q in (0, 2, 4)]
+               for p in (0, 2, 4)]
+    expected = np.einsum("pqnrsc,krsc->npqk", patches, w.astype(float)) + b
+    np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_chunks_as_rows_by_hand():
+    x = np.arange(12.0).reshape(1, 3, 4, 1)
+    np.testing.assert_array_equal(
+        chunks_as_rows(x, 2, 2, 1)[[0, 1, 5]],
+        [[0, 1, 4, 5], [1, 2, 5, 6], [6, 7, 10, 11]])
+
+
+def test_costs_of_the_layers_by_hand():
+    by_name = {case.name: case for case in fast.CASES}
+    strided = by_name["strided"]
+    assert strided.macs == 55 * 55 * 96 * 11 * 11 * 3
+    assert strided.numbers() == {
+        "input": 227 * 227 * 3, "weights": 96 * (11 * 11 * 3 + 1),
+        "columns": 55 * 55 * 11 * 11 * 3, "output": 55 * 55 * 96}
+    first = by_name["first"]
+    assert first.macs == 16 * 32 * 32 * 32 * 5 * 5 * 3
+    assert first.numbers()["input"] == 16 * 36 * 36 * 3
+    assert first.title == "32x32x3, 32 of 5x5"
+
+
+def test_arrays_of_a_layer_are_padded_and_float32():
+    x, w, b = CASE.arrays(np.random.default_rng(0))
+    assert (x.shape, w.shape, b.shape) == ((2, 9, 10, 3), (4, 3, 3, 3), (4,))
+    assert {a.dtype for a in (x, w, b)} == {np.dtype(np.float32)}
+    assert not x[:, :2].any()
+    assert x[:, 2:7, 2:8].all()
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr(fast, "REST", 0)
+    monkeypatch.setattr(fast, "ROUNDS", 2)
+
+
+def test_a_round_times_every_call_once(quick):
+    called = []
+    seconds = fast.timed({name: lambda name=name: called.append(name)
+                          for name in ("a", "b")})
+    assert called == ["a", "b"] * 3
+    assert {name: len(of) for name, of in seconds.items()} == {"a": 2, "b": 2}
+    assert all(s >= 0 for of in seconds.values() for s in of)
+    assert fast.medians({"a": [3.0, 1.0, 2.00006]}) == {"a": 2.0}
+
+
+def test_a_layer_is_measured_by_its_operations(quick):
+    case = fast.Case("one", 2, (6, 7, 3), Conv(4, 3))
+    found, rounds = fast.measure(case, *case.arrays(np.random.default_rng(0)))
+    assert found["flops"] == 2 * 2 * 4 * 5 * 4 * 3 * 3 * 3
+    assert found["python_part"] == 0.5  # one image of two
+    for name in WAYS:
+        part = 0.5 if name == fast.python_way() else 1
+        assert found["gflops"][name] == pytest.approx(
+            part * found["flops"] / found["seconds"][name] / 1e9, rel=1e-2)
+    assert len(rounds) == len(WAYS) + 4
+    assert {len(of) for of in rounds} == {2}
+
+
+def test_plain_python_gets_whole_rows(monkeypatch):
+    case = fast.Case("one", 2, (9, 7, 3), Conv(4, 3, stride=2))
+    x, _, _ = case.arrays(np.random.default_rng(0))
+    monkeypatch.setattr(fast, "PYTHON_MACS", 2 * 3 * 4 * 27 + 5)  # two rows of three
+    assert fast.python_part(case, x).shape == (1, 5, 7, 3)
+    monkeypatch.setattr(fast, "PYTHON_MACS", 1)
+    assert fast.python_part(case, x).shape == (1, 3, 7, 3)
+
+
+def test_settings_of_the_layer_are_put_back(quick, layer):
+    guard, tile = threads._one_blas_thread, conv.TILE_BYTES
+    x, w, b = layer
+    assert len(fast.threads_compared(x, w, b)) == 5
+    assert fast.tile_sizes(x, w, b)["ours"] == tile
+    assert (threads._one_blas_thread, conv.TILE_BYTES) == (guard, tile)
+
+
+def test_a_round_trip_goes_through_the_whole_array():
+    order = np.array([2, 0, 3, 1])
+    following = np.empty_like(order)
+    following[order] = np.roll(order, -1)
+    place, seen = 0, []
+    for _ in order:
+        place = int(following[place])
+        seen.append(place)
+    assert sorted(seen) == [0, 1, 2, 3]
+    assert fast._walk(following, 4) == 0
