@@ -41,8 +41,8 @@ MATH = re.compile(r"\$\$(.+?)\$\$|(?<!\$)\$([^$]+?)\$(?!\$)", re.DOTALL)
 FENCE = re.compile(r"^(`{3,}|:{3,})(?:\{([\w-]+)\})?(.*)$")
 DRAWING_FENCES = {"drawn", "interactive"}
 PROSE_FENCES = DRAWING_FENCES | {
-    "dropdown", "admonition", "grid", "grid-item-card", "note", "tip", "warning",
-    "important", "figure", "table", "list-table"}
+    "dropdown", "admonition", "question", "glossary", "grid", "grid-item-card", "note",
+    "tip", "warning", "important", "figure", "table", "list-table"}
 
 
 @dataclass(frozen=True)

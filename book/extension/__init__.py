@@ -7,6 +7,7 @@
 - `interactive`: figures that a script brings to life;
 - `offline`: local mathematics and search, so that no page needs the network;
 - `progress`: a line a page while building;
+- `quiz`: quick questions with a reason for every answer;
 - `slides`: the lecture slide by slide, with what covers it.
 """
 
@@ -18,6 +19,7 @@ from . import (
     interactive,
     offline,
     progress,
+    quiz,
     slides,
 )
 
@@ -30,5 +32,6 @@ def setup(app):
     interactive.setup(app)
     offline.setup(app)
     progress.setup(app)
+    quiz.setup(app)
     slides.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

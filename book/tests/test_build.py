@@ -126,6 +126,10 @@ BROKEN = {
     "a figure that refuses its numbers": "```{drawn} positions(2, 3)\nCaption.\n```",
     "a reference to nothing": "{numref}`fig-nowhere`",
     "a citation of nothing": "{cite:t}`nobody1900`",
+    "a question without a right answer": ":::{question}\nWhy?\n---\n[ ] So\n> No.\n"
+                                         "[ ] Thus\n> No.\n---\n:::",
+    "an answer without a reason": ":::{question}\nWhy?\n---\n[x] So\n[ ] Thus\n"
+                                  "> No.\n---\n:::",
     "a cell that fails": "```{code-cell} ipython3\n1 / 0\n```",
     "a cell that warns": "```{code-cell} ipython3\n"
                          "import warnings\nwarnings.warn('old')\n```",
@@ -165,7 +169,8 @@ def test_each_kind_of_mistake_is_a_warning_of_its_own(tmp_path):
         run = build_small(source, tmp_path / "output")
         assert run.returncode == 1
         for sign in ("is not a whole number", "larger than the input", "fig-nowhere",
-                     "nobody1900", "ZeroDivisionError"):
+                     "nobody1900", "2 answers, 0 of them right",
+                     "an answer has no reason", "ZeroDivisionError"):
             assert sign in run.stderr, sign
 
 

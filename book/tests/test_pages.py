@@ -38,6 +38,20 @@ def test_chapter_has_questions_with_folded_answers(source):
 
 
 @pytest.mark.parametrize("source", chapters(), ids=lambda path: path.stem)
+def test_chapter_has_quick_questions(source):
+    part = source.read_text().split("## Check yourself")[1].split("\n## ")[0]
+    assert 2 <= part.count(":::{question}") <= 4
+
+
+def test_the_right_answer_is_not_always_at_the_same_place():
+    places = {
+        re.findall(r"^\[(.)\] ", question, re.MULTILINE).index("x")
+        for source in chapters()
+        for question in source.read_text().split(":::{question}")[1:]}
+    assert len(places) > 1
+
+
+@pytest.mark.parametrize("source", chapters(), ids=lambda path: path.stem)
 def test_chapter_leads_to_an_assignment_that_exists(source):
     part = source.read_text().split("## Your turn")[1].split("\n## ")[0]
     notebooks = re.findall(r"exercises/(\w+)/\1\.ipynb", part)
@@ -71,6 +85,16 @@ def test_every_source_is_cited():
 
 def test_every_chapter_is_in_the_contents():
     assert sorted(chapters()) == sorted((BOOK / "chapters").glob("*.md"))
+
+
+def test_glossary_is_in_order_and_short():
+    body = (BOOK / "glossary.md").read_text().split("```{glossary}\n")[1]
+    entries = dict(re.findall(r"^(\S.*)\n((?:  .*\n)+)", body, re.MULTILINE))
+    assert len(entries) == len(re.findall(r"^\w", body, re.MULTILINE)) >= 60
+    assert list(entries) == sorted(entries, key=str.lower)
+    for term, meaning in entries.items():
+        assert meaning.strip().endswith("."), term
+        assert 1 <= len(re.findall(r"[.?](?=\s)", meaning)) <= 3, term
 
 
 class Seen(HTMLParser):
