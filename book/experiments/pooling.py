@@ -25,7 +25,7 @@ HALVINGS = {"max": "POOL", "average": "POOL{average}",
             "convolution": "CONV{FILTERS size=2 stride=2 pad=0}-RELU"}
 FILTERS = (16, 32, 64)
 MOVES = (1, 2, 3, 4)
-RECIPE = Recipe(epochs=10, batch_size=32, learning_rate=0.02, held_out=0)
+RECIPE = Recipe(epochs=10, batch_size=32, learning_rate=0.01, flip=True, held_out=0)
 
 
 def run(seed: int) -> dict[str, Any]:
