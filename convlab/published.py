@@ -3,9 +3,9 @@
     >>> ALEXNET.parameters, ALEXNET["conv1"].output_shape
     (60965224, (55, 55, 96))
 
-Layers are named as in the paper. Response normalization and dropout are left
-out: they keep every shape, have nothing to learn and no MACs. Where a paper's
-sizes do not come out whole, the comment says what is done about it.
+Layers are named as in the paper, or as is usual where it has no names. Response
+normalization and dropout are left out: they keep every shape, have nothing to learn
+and no MACs. Where a paper's sizes do not come out whole, a comment says what is done.
 """
 
 from __future__ import annotations
@@ -66,11 +66,15 @@ class Published:
     input_shape: Shape
     layers: Mapping[str, Chain]
 
+    @property
+    def chain(self) -> Chain:
+        """All layers in one row."""
+        return tuple(layer for chain in self.layers.values() for layer in chain)
+
     @cached_property
     def parts(self) -> dict[str, Part]:
         """Each named layer with its shapes and counts."""
-        rows = iter(trace([layer for chain in self.layers.values() for layer in chain],
-                          self.input_shape))
+        rows = iter(trace(self.chain, self.input_shape))
         return {name: Part(name, tuple(next(rows) for _ in chain))
                 for name, chain in self.layers.items()}
 
@@ -88,7 +92,7 @@ class Published:
     @property
     def depth(self) -> int:
         """Layers with weights on the longest way through."""
-        return depth([layer for chain in self.layers.values() for layer in chain])
+        return depth(self.chain)
 
 
 # --- LeNet-5: LeCun et al. 1998, section II.B
