@@ -34,7 +34,7 @@ ENLARGED, BORDER = 3, 4
 ARCHITECTURE = ("CONV{6 size=5 pad=0}-RELU-POOL{average}-CONV{16 size=5 pad=0}-RELU"
                 "-POOL{average}-FC{120}-RELU-FC{84}-RELU,SOFTMAX")
 RECIPE = Recipe(epochs=12, batch_size=32, held_out=0)
-RATES = (0.0025, 0.005, 0.01, 0.02, 0.04)
+RATES = (0.005, 0.01, 0.02, 0.04, 0.08)
 HELD_OUT = 200
 HEIGHT, SLOPE = 1.7159, 2 / 3  # LeCun et al. 1998, equation 6 and appendix A
 
