@@ -2,7 +2,8 @@
 
 A page opens with a block that holds what is given (the only place where a
 number is typed) and what follows from it, in Python with every public name of
-`convlab.arithmetic`, and `recorded(name)` for a run on record:
+`convlab.arithmetic`, `parse` for architecture strings, the networks of
+`published`, and `recorded(name)` for a run on record:
 
     ```{numbers}
     image = (32, 32, 3)
@@ -32,7 +33,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from book.recording import recorded
-from convlab import arithmetic
+from convlab import architecture, arithmetic, published
 
 logger = logging.getLogger(__name__)
 
@@ -41,10 +42,15 @@ _BUILTINS = {f.__name__: f for f in (
 
 
 def new_names() -> dict:
-    """A page's names before its first block: convlab.arithmetic, records, builtins."""
+    """A page's names before its first block.
+
+    Builtins, all of convlab.arithmetic, `parse` of architecture strings, `published`
+    for the networks of papers, `recorded` for runs.
+    """
     public = {name: value for name, value in vars(arithmetic).items()
               if not name.startswith("_")}
-    return {"__builtins__": _BUILTINS, **public, "recorded": recorded}
+    return {"__builtins__": _BUILTINS, **public, "parse": architecture.parse,
+            "published": published, "recorded": recorded}
 
 
 def run_block(source: str, names: dict) -> None:
