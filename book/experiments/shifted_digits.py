@@ -50,7 +50,7 @@ def run(seed: int) -> dict[str, Any]:
     """Accuracies as nested dicts of lists, one number a run; see `one_run`."""
     runs = [one_run(seed + number) for number in range(RUNS)]
     return {"architectures": ARCHITECTURES | LEARNERS, "shifts": list(SHIFTS),
-            "copies": list(COPIES), "runs": RUNS} | {
+            "copies per digit": list(COPIES), "runs": RUNS} | {
         question: {name: [found[question][name] for found in runs]
                    for name in runs[0][question]}
         for question in runs[0]}

@@ -75,3 +75,14 @@ def test_accuracy_of_moved_digits_is_the_mean_of_four_directions(small):
 
 def test_as_many_steps_for_few_copies_as_for_many():
     assert [experiment.recipe_for(n).epochs for n in (1, 4, 8, 16)] == [32, 8, 4, 4]
+
+
+def test_a_record_holds_every_run_of_every_question(monkeypatch):
+    monkeypatch.setattr(experiment, "one_run", lambda seed: {
+        "moved": {"net": [seed, 0.5]}, "copies": {"net": [seed]},
+        "anywhere": {"net": seed}})
+    found = experiment.run(7)
+    assert found["moved"] == {"net": [[7 + k, 0.5] for k in range(5)]}
+    assert found["copies"] == {"net": [[7 + k] for k in range(5)]}
+    assert found["anywhere"] == {"net": [7, 8, 9, 10, 11]}
+    assert found["copies per digit"] == [1, 2, 4, 8, 16]
