@@ -47,6 +47,15 @@ EXAMPLES = {
     "stretching": lambda: figures.stretching((2, 2, 3)),
     "weight_table": lambda: figures.weight_table("full", 7, 3),
     "wires": lambda: figures.wires("shared", 7, 3),
+    "anchors": lambda: figures.anchors((640, 960, 3), 16, (128, 256), (0.5, 1, 2)),
+    "captioned": lambda: figures.captioned((224, 224, 3), 512, 9000, ["a", "cat"]),
+    "every_pixel": lambda: figures.every_pixel(
+        (64, 96, 3), [Conv(16, 7, pad=3), Pool(), Conv(32, 7, pad=3)], 3, 33),
+    "neighbours": lambda: figures.neighbours(IMAGE, 64, 1000, 6),
+    "pooling_gradient": lambda: figures.pooling_gradient(P, [[1, 2], [3, 4]]),
+    "pose": lambda: figures.pose((220, 220, 3), 4096),
+    "shifted_pooling": lambda: figures.shifted_pooling([1, 2, 9, 3], [0, 1]),
+    "two_streams": lambda: figures.two_streams((224, 224, 3), (224, 224, 20), 101),
 }
 SVG = "{http://www.w3.org/2000/svg}"
 
