@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from convlab.arithmetic import SizeError, numbers_in, output_size, times, volume
 
@@ -14,11 +15,16 @@ Matrix = Sequence[Sequence[float]]
 
 
 def matrix(canvas: Canvas, x: float, y: float, values: Matrix, colour: str,
-           show: set[tuple[int, int]] | None = None, width: float = CELL) -> None:
-    """Boxes with a number in each; outside `show`, the box stays empty."""
+           show: set[tuple[int, int]] | None = None, width: float = CELL,
+           other: tuple[str, Collection[tuple[int, int]]] = ("", ())) -> None:
+    """Boxes with a number in each; outside `show`, the box stays empty.
+
+    other: another colour, and the places (row, column) that have it.
+    """
     for r, row in enumerate(values):
         for c, value in enumerate(row):
-            canvas.box(x + c * width, y + r * CELL, width, CELL, colour,
+            canvas.box(x + c * width, y + r * CELL, width, CELL,
+                       other[0] if (r, c) in other[1] else colour,
                        fill=0.13, stroke=1)
             if show is None or (r, c) in show:
                 canvas.text(x + (c + 0.5) * width, y + (r + 0.66) * CELL,
@@ -52,34 +58,50 @@ def correlate(x: Matrix, w: Matrix) -> list[list[int]]:
             for r in range(output_size(h, fh))]
 
 
+@dataclass(frozen=True)
+class Roles:
+    """What the three matrices of a sliding sum are called, and in which colour."""
+
+    names: tuple[str, str, str] = ("input", "filter", "output")
+    colours: tuple[str, str, str] = (palette.INPUT, palette.FILTER, palette.OUTPUT)
+    told: tuple[str, str, str] = ("input", "filter", "output")
+    padding: frozenset[tuple[int, int]] = frozenset()  # places of the first one
+
+
 def one_position(x: Matrix, w: Matrix, row: int, column: int) -> Drawing:
     """Input, filter and output of a 2-D convolution at one position, in numbers.
 
     The output shows the numbers computed up to and including that position.
     """
+    return sliding_sum(x, w, row, column, Roles())
+
+
+def sliding_sum(x: Matrix, w: Matrix, row: int, column: int, roles: Roles) -> Drawing:
+    """One position of w on x, its products written out, and the sums so far."""
     y = correlate(x, w)
     (h, width), (fh, fw) = shape(x, "input"), shape(w, "filter")
     if not (0 <= row < len(y) and 0 <= column < len(y[0])):
         raise SizeError(f"position ({row}, {column}) is outside the "
                         f"{times((len(y), len(y[0])))} output")
     margin, top, gap = 6, 28, 38
+    of_x, of_w, of_y = roles.colours
     left_w = margin + width * CELL + gap
     left_y = left_w + fw * CELL + gap
     canvas = Canvas(left_y + len(y[0]) * CELL + margin, top + h * CELL + 62)
-    matrix(canvas, margin, top, x, palette.INPUT)
+    matrix(canvas, margin, top, x, of_x, other=(palette.PADDING, roles.padding))
     canvas.box(margin + column * CELL, top + row * CELL, fw * CELL, fh * CELL,
                palette.FILTER, fill=0.2, stroke=3)
     middle = top + h * CELL / 2
     w_top, y_top = middle - fh * CELL / 2, middle - len(y) * CELL / 2
-    matrix(canvas, left_w, w_top, w, palette.FILTER)
+    matrix(canvas, left_w, w_top, w, of_w)
     done = {(r, c) for r in range(len(y)) for c in range(len(y[0]))
             if (r, c) <= (row, column)}
-    matrix(canvas, left_y, y_top, y, palette.OUTPUT, done)
+    matrix(canvas, left_y, y_top, y, of_y, done)
     canvas.box(left_y + column * CELL, y_top + row * CELL, CELL, CELL,
                palette.FILTER, fill=0.2, stroke=3)
-    for label, left, columns, at in (("input", margin, width, top),
-                                     ("filter", left_w, fw, w_top),
-                                     ("output", left_y, len(y[0]), y_top)):
+    for label, left, columns, at in zip(
+            roles.names, (margin, left_w, left_y), (width, fw, len(y[0])),
+            (top, w_top, y_top), strict=True):
         canvas.text(left + columns * CELL / 2, at - 10, label, bold=True)
     canvas.text(left_w - gap / 2, middle + 6, "\N{ASTERISK OPERATOR}", 22)
     canvas.text(left_y - gap / 2, middle + 6, "=", 20)
@@ -91,11 +113,12 @@ def one_position(x: Matrix, w: Matrix, row: int, column: int) -> Drawing:
                 "+ " + " + ".join(terms[half:]) + f" = {signed(y[row][column])}",
                 anchor="start")
     spoken = " + ".join(f"{a}*{b}" for a, b in pairs)
+    first, second, third = roles.told
     return canvas.finish(
-        f"A {times((h, width))} input of numbers, a {times((fh, fw))} filter and "
-        f"their {times((len(y), len(y[0])))} output. The filter stands at row {row}, "
-        f"column {column} of the input; each of its weights is multiplied by the "
-        f"number below it: {spoken} = {y[row][column]}, which is the output at row "
+        f"A {times((h, width))} {first}, a {times((fh, fw))} {second} and their "
+        f"{times((len(y), len(y[0])))} {third}. The {second} stands at row {row}, "
+        f"column {column} of the {first}; each of its numbers is multiplied by the "
+        f"number below it: {spoken} = {y[row][column]}, which is the {third} at row "
         f"{row}, column {column}.")
 
 

@@ -26,6 +26,11 @@ W = [[1, 0, -1]] * 3
 P = [[1, 3, 2, 0], [3, 0, 5, 1], [-2, -1, 4, 4], [-6, -3, 4, 0]]
 ROW = [0, 0, 1, 3, 2, 0, 0, 0]
 STEPS = [Conv(6, 5), Relu(), Pool(), Dense(10)]
+TIMED = {str(n): {
+    "title": "227x227x3, 96 of 11x11", "flops": n * 10**8,
+    "numbers": {"input": 10**5, "weights": 10**4, "columns": 10**6, "output": 10**5},
+    "gflops": {"seven loops in Python": 0.0042 * n, "one matrix product": 30.0 / n,
+               "the course's layer": 70.0}} for n in (1, 2)}
 EXAMPLES = {
     "activation_map": lambda: figures.activation_map(IMAGE, 5, 8, 12),
     "budget": lambda: figures.budget("parameters", [("CONV", 76), ("FC", 30_730)],
@@ -47,6 +52,16 @@ EXAMPLES = {
     "stretching": lambda: figures.stretching((2, 2, 3)),
     "weight_table": lambda: figures.weight_table("full", 7, 3),
     "wires": lambda: figures.wires("shared", 7, 3),
+    "costs": lambda: figures.costs(IMAGE, STEPS),
+    "paths": lambda: figures.paths(3, 3),
+    "pixel": lambda: figures.pixel((56, 56, 64), 32, 20, 30),
+    "pull": lambda: figures.pull([2, 1, 0], ["cat", "dog", "ship"], 1),
+    "reach": lambda: figures.reach(8, [Conv(1, 3), Pool(), Conv(1, 3)]),
+    "same_region": lambda: figures.same_region(IMAGE, 5, 5, 8, 12),
+    "scores_to_probabilities": lambda: figures.scores_to_probabilities(
+        [2, 1, -1], ["cat", "dog", "ship"]),
+    "stacked_windows": lambda: figures.stacked_windows(5, [3, 3]),
+    "surprise": lambda: figures.surprise([1, 0.5, 0.1, 0.01]),
     "anchors": lambda: figures.anchors((640, 960, 3), 16, (128, 256), (0.5, 1, 2)),
     "captioned": lambda: figures.captioned((224, 224, 3), 512, 9000, ["a", "cat"]),
     "every_pixel": lambda: figures.every_pixel(
@@ -55,7 +70,20 @@ EXAMPLES = {
     "pooling_gradient": lambda: figures.pooling_gradient(P, [[1, 2], [3, 4]]),
     "pose": lambda: figures.pose((220, 220, 3), 4096),
     "shifted_pooling": lambda: figures.shifted_pooling([1, 2, 9, 3], [0, 1]),
+    "tempered": lambda: figures.tempered([2, 1, 0], ["cat", "dog", "ship"], 0.5),
     "two_streams": lambda: figures.two_streams((224, 224, 3), (224, 224, 20), 101),
+    "by_size": lambda: figures.by_size([2**10, 2**11, 2**12], [1.5, 1, 40], "ns",
+                                       "size of the array", 2**11),
+    "chunk_rows": lambda: figures.chunk_rows(P, [[[1, 0], [0, 1]], [[0, 2], [3, 0]]],
+                                             1, 1),
+    "input_gradient": lambda: figures.input_gradient([[1, 2], [3, -1]], W, 2, 2, 2),
+    "memory_order": lambda: figures.memory_order(4, 8, 4, False),
+    "roofline": lambda: figures.roofline(TIMED, 90.0, 12.0),
+    "small_graph": lambda: figures.small_graph(3, 2, 5),
+    "speeds": lambda: figures.speeds(TIMED, 90.0),
+    "step_errors": lambda: figures.step_errors(1.0),
+    "there_and_back": lambda: figures.there_and_back((16, 16, 3), STEPS),
+    "weight_gradient": lambda: figures.weight_gradient(X, W, 0, 1),
 }
 SVG = "{http://www.w3.org/2000/svg}"
 
