@@ -212,22 +212,23 @@ def agree(exact: Fraction, value: Fraction, rounded: str) -> bool:
 def value_of(tex: str) -> Fraction | None:
     """The value of one side of an equation; None where it has letters.
 
-    Powers, `e^{...}` and `\\ln` are understood: a value that is not rational comes
-    out as the nearest float, so it belongs after an approximately-equal sign.
+    Powers, `e^{...}`, `\\ln` and `\\sqrt` are understood: a value that is not rational
+    comes out as the nearest float, so what equals it is only approximately equal.
     """
     text = tex.strip(" \n.,;")
     frac = re.compile(r"\\frac\{((?:[^{}]|\{[^{}]*\})*)\}\{((?:[^{}]|\{[^{}]*\})*)\}")
     while frac.search(text):
         text = frac.sub(r"((\1)/(\2))", text)
     for command, symbol in ((r"\cdot", "*"), (r"\times", "*"), (r"\left", ""),
-                            (r"\right", ""), (r"\ln", "L"), ("{", "("), ("}", ")"),
-                            (r"\,", "")):
+                            (r"\right", ""), (r"\ln", "L"), (r"\sqrt", "R"),
+                            ("{", "("), ("}", ")"), (r"\,", "")):
         text = text.replace(command, symbol)
     text = re.sub(r"(?<=\d),(?=\d{3})", "", text)
     text = re.sub(r"L\s*(\d+(?:\.\d+)?)", r"L(\1)", text)
     text = re.sub(r"\be\^(\d)", r"e^(\1)", text).replace("e^(", "E(")
-    if not text or not re.fullmatch(r"(?:[\d+\-*/^(). \n]|[EL](?=\s*\())+", text):
+    if not text or not re.fullmatch(r"(?:[\d+\-*/^(). \n]|[ELR](?=\s*\())+", text):
         return None
     text = re.sub(r"\d+(\.\d+)?", r"Fraction('\g<0>')", " ".join(text.split()))
-    names = {"Fraction": Fraction, "E": math.exp, "L": math.log, "__builtins__": {}}
+    names = {"Fraction": Fraction, "E": math.exp, "L": math.log, "R": math.sqrt,
+             "__builtins__": {}}
     return Fraction(eval(text.replace("^", "**"), names))

@@ -78,7 +78,7 @@ def seen_by(layers: Sequence[Conv | Pool], n: int) -> tuple[list[int], list[rang
 def reach(n: int, layers: Sequence[Conv | Pool]) -> Drawing:
     """Rows of numbers, input at the bottom; filled is what the top one depends on."""
     sizes, seen = seen_by(layers, n)
-    margin, label, top = 10, 132, 12
+    margin, label, top = 10, 152, 12
     levels = len(sizes)
     canvas = Canvas(margin + n * SQUARE + label,
                     top + (levels - 1) * LEVEL + SQUARE + 8)

@@ -92,6 +92,7 @@ def test_changing_any_given_number_of_a_chapter_is_noticed():
     (r"2^{5} \cdot 3^2", Fraction(32 * 9)),
     (r"\frac{\frac{1}{2}}{2^{2}}", Fraction(1, 8)),
     (r"e^{0}", Fraction(1)),
+    (r"\sqrt{\frac{2 \cdot 6}{3}}", Fraction(2)),
     ("N + 1", None),
     ("x^2", None),
     (r"\ln p", None),
