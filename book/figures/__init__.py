@@ -20,10 +20,19 @@ from .grids import coverage, padding, positions
 from .heads import anchors, captioned, every_pixel, neighbours, pose, two_streams
 from .loss import pull, scores_to_probabilities, surprise, tempered
 from .memory import chunk_rows, memory_order
+from .networks import (
+    block,
+    comparison,
+    last_places,
+    partial_connections,
+    profile,
+    two_gpus,
+)
 from .neurons import same_region
 from .numbers import dot_product, one_position
 from .pointwise import pixel
 from .pooling import pooling, pooling_gradient, shifted_pooling
+from .runs import errors_by_epoch
 from .speed import by_size, roofline, speeds
 from .stacks import paths, reach, stacked_windows
 from .stretching import matrix_times_vector, stretching
@@ -32,13 +41,14 @@ from .volumes import activation_map, filter_bank, sequence
 from .whole import budget, image_to_scores, ladder
 
 FIGURES = {function.__name__: function for function in (
-    activation_map, anchors, budget, by_size, captioned, chunk_rows, costs,
-    coverage, dot_product, every_pixel, filter_bank, image_to_scores,
-    input_gradient, ladder, matrix_times_vector, memory_order, moved, neighbours,
-    one_position, padding, paths, pixel, pooling, pooling_gradient, pose, positions,
-    pull, reach, roofline, same_region, scores_to_probabilities, sequence,
+    activation_map, anchors, block, budget, by_size, captioned, chunk_rows,
+    comparison, costs, coverage, dot_product, errors_by_epoch, every_pixel,
+    filter_bank, image_to_scores, input_gradient, ladder, last_places,
+    matrix_times_vector, memory_order, moved, neighbours, one_position, padding,
+    partial_connections, paths, pixel, pooling, pooling_gradient, pose, positions,
+    profile, pull, reach, roofline, same_region, scores_to_probabilities, sequence,
     shifted_pooling, shrinking, small_graph, speeds, stacked_windows, step_errors,
-    stretching, surprise, tempered, there_and_back, two_streams, weight_gradient,
-    weight_table, wires)}
+    stretching, surprise, tempered, there_and_back, two_gpus, two_streams,
+    weight_gradient, weight_table, wires)}
 
 __all__ = ["FIGURES", "Drawing", *FIGURES]

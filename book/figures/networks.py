@@ -272,7 +272,7 @@ def comparison(networks: Sequence[Published]) -> Drawing:
     """Parameters against MACs, a point a network, both axes in powers of ten."""
     points = [(one.name, math.log10(one.parameters), math.log10(one.macs))
               for one in networks]
-    left, top, width, height = 74, 14, 270, 280
+    left, top, width, height = 90, 14, 264, 280
     (x0, x1), (y0, y1) = (_powers([point[axis] for point in points])
                           for axis in (1, 2))
     canvas = Canvas(left + width + 80, top + height + 52)

@@ -18,6 +18,7 @@ from book.figures.grids import windows_over
 from book.figures.numbers import correlate
 from book.figures.pooling import pooled
 from convlab.arithmetic import Conv, Dense, Pool, Relu, SizeError
+from convlab.published import ALEXNET, INCEPTION, LENET5, NETWORKS, inception
 
 IMAGE = (32, 32, 3)
 X = [[3, 1, 2, 0, 1], [0, 2, 1, 3, 2], [1, 0, 3, 1, 0], [2, 1, 0, 2, 3],
@@ -84,6 +85,15 @@ EXAMPLES = {
     "step_errors": lambda: figures.step_errors(1.0),
     "there_and_back": lambda: figures.there_and_back((16, 16, 3), STEPS),
     "weight_gradient": lambda: figures.weight_gradient(X, W, 0, 1),
+    "block": lambda: figures.block((28, 28, 192), inception(*INCEPTION["3a"])),
+    "comparison": lambda: figures.comparison(NETWORKS[1:]),
+    "errors_by_epoch": lambda: figures.errors_by_epoch(
+        {"tanh": [[0.4, 0.1], [0.3, 0.1]], "ReLU": [[0.5, 0.2]]}, "Wrong"),
+    "last_places": lambda: figures.last_places(224, 11, 4),
+    "partial_connections": lambda: figures.partial_connections(
+        LENET5.layers["C3"][0], 6),
+    "profile": lambda: figures.profile(LENET5),
+    "two_gpus": lambda: figures.two_gpus(ALEXNET),
 }
 SVG = "{http://www.w3.org/2000/svg}"
 
