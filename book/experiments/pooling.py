@@ -17,15 +17,15 @@ from convlab.data import Dataset, shapes
 from convlab.recipes import Setup
 from convlab.training import Recipe
 
-LEARNED, TESTED = 4000, 1000
+LEARNED, TESTED = 6000, 1000
 DATA = f"shapes, {LEARNED:,} training images and {TESTED:,} test images"
 SEED = 0
-RUNS = 3
+RUNS = 2
 HALVINGS = {"max": "POOL", "average": "POOL{average}",
             "convolution": "CONV{FILTERS size=2 stride=2 pad=0}-RELU"}
 FILTERS = (16, 32, 64)
 MOVES = (1, 2, 3, 4)
-RECIPE = Recipe(epochs=10, batch_size=32, learning_rate=0.01, flip=True, held_out=0)
+RECIPE = Recipe(epochs=12, batch_size=32, learning_rate=0.015, flip=True, held_out=0)
 
 
 def run(seed: int) -> dict[str, Any]:
