@@ -23,6 +23,9 @@ EPOCHS = 200  # through all digits, of backpropagation
 PRETRAINING_EPOCHS = 50  # for each machine of the stack
 BATCH = 50
 LONG = 5  # times as many epochs, for the start that does not learn
+# The stack has had epochs of its own before these: four machines, 50 each. So starts
+# without it are also given as many more.
+EQUAL = len(SIZES[1:]) * PRETRAINING_EPOCHS + EPOCHS
 WHITE = 255
 
 Start = Callable[[np.random.Generator, np.ndarray], Network]
@@ -61,8 +64,8 @@ STARTS: dict[str, tuple[Start, tuple[float, ...]]] = {
     "pretrained": (pretrained(), (0.03, 0.1, 0.2)),
     "small": (at_random("sigmoid", lambda inputs, units: 0.1), (0.1, 0.2)),
     "glorot": (at_random("sigmoid", glorot), (0.1, 0.2)),
-    "tanh": (at_random("tanh", glorot), (0.01, 0.03)),
-    "relu": (at_random("relu", he), (0.003, 0.01)),
+    "tanh": (at_random("tanh", glorot), (0.01, 0.02, 0.03)),
+    "relu": (at_random("relu", he), (0.003, 0.005, 0.01)),
 }
 
 
@@ -106,13 +109,16 @@ def best_rate(start: Start, rates: tuple[float, ...], seed: int, x: np.ndarray,
 
 def run(seed: int, starts: dict = STARTS, seeds: int = SEEDS, epochs: int = EPOCHS
         ) -> dict:
-    """Errors a held-out image, by start and seed; codes and pictures of one seed."""
+    """Errors a held-out image, by start and seed; codes and pictures of one seed.
+
+    "equal" has the errors after as many epochs as the stack and what follows it take.
+    """
     data = digits.load()
     x, held = (images.reshape(len(images), -1) / 255.0
                for images in (data.train_images, data.test_images))
     codes, components = principal(x, held, SIZES[-1])
     mean = np.broadcast_to(x.mean(axis=0), held.shape)
-    found = {"rates": {}, "errors": {}, "mean": per_image(mean, held),
+    found = {"rates": {}, "errors": {}, "equal": {}, "mean": per_image(mean, held),
              "pca": per_image(components, held), "labels": data.test_labels,
              "pca_codes": codes.astype(np.float32)}
     pictures = [held, components]
@@ -125,6 +131,10 @@ def run(seed: int, starts: dict = STARTS, seeds: int = SEEDS, epochs: int = EPOC
         activations = forward(runs[0][0], held)
         found[f"{name}_codes"] = activations[len(SIZES) - 1].astype(np.float32)
         pictures.append(activations[-1])
+        if name != "pretrained":
+            found["equal"][name] = [round(trained(
+                start, rate, seed + k, x, held, EQUAL * epochs // EPOCHS)[1][-1], 3)
+                for k in range(seeds)]
     firsts = [np.flatnonzero(data.test_labels == digit)[0] for digit in range(10)]
     found["pictures"] = np.rint(np.clip([rows[firsts] for rows in pictures], 0, 1)
                                 * WHITE).astype(np.uint8)

@@ -7,6 +7,7 @@ import pytest
 from scipy.special import expit
 
 from book.experiments import digit_codes, perceptron
+from book.experiments.fading import fading
 from book.experiments.networks import (
     Layer,
     cross_entropy,
@@ -201,6 +202,18 @@ def test_a_stack_unrolls_into_its_own_layers():
     np.testing.assert_allclose(network[-1].w, stack[0].w.T)
 
 
+# --- gradients that fade
+
+def test_sigmoids_fade_by_a_quarter_a_layer_and_others_do_not():
+    sizes = fading("sigmoid", digit_codes.glorot, hidden=6, seeds=2)
+    kept = sizes[:-1] / sizes[1:]
+    assert kept.shape == (5,)
+    assert (kept < 0.3).all()
+    for kind, spread in (("tanh", digit_codes.glorot), ("relu", digit_codes.he)):
+        sizes = fading(kind, spread, hidden=6, seeds=2)
+        assert (sizes[:-1] / sizes[1:] > 0.6).all()
+
+
 # --- the recorded run
 
 def test_principal_components_are_the_best_plane():
@@ -229,5 +242,7 @@ def test_a_short_run_has_everything_the_page_asks_for():
         assert found["rates"][name] in starts[name][1]
         assert found[f"{name}_curves"].shape == (2, 2)
         assert found[f"{name}_codes"].shape == (360, 2)
+    assert {name: len(errors) for name, errors in found["equal"].items()} == {
+        "small": 2, "relu": 2}
     assert found["pictures"].shape == (2 + len(starts), 10, 64)
     assert found["pca"] < found["mean"]
