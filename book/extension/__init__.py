@@ -7,8 +7,10 @@
 - `interactive`: figures that a script brings to life;
 - `offline`: local mathematics and search, so that no page needs the network;
 - `progress`: a line a page while building;
+- `published`: what only a published copy needs, a 404 page and a sitemap;
 - `quiz`: quick questions with a reason for every answer;
-- `slides`: the lecture slide by slide, with what covers it.
+- `slides`: the lecture slide by slide, with what covers it;
+- `titles`: page titles for search results.
 """
 
 from . import (
@@ -19,8 +21,10 @@ from . import (
     interactive,
     offline,
     progress,
+    published,
     quiz,
     slides,
+    titles,
 )
 
 
@@ -32,6 +36,8 @@ def setup(app):
     interactive.setup(app)
     offline.setup(app)
     progress.setup(app)
+    published.setup(app)
     quiz.setup(app)
     slides.setup(app)
+    titles.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,19 @@
+"""Page titles as a list of search results shows them: no chapter number, none twice."""
+
+from __future__ import annotations
+
+import re
+
+NUMBER = re.compile(r'<span class="section-number">[^<]*</span>')
+FIRST = "Convolutional Neural Networks: a course to read, complete and be graded on"
+
+
+def set_title(app, pagename, templatename, context, doctree):
+    if pagename == app.config.root_doc:
+        context["title"], context["docstitle"] = FIRST, ""
+    elif "title" in context:
+        context["title"] = NUMBER.sub("", context["title"])
+
+
+def setup(app):
+    app.connect("html-page-context", set_title)
