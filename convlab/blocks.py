@@ -322,7 +322,7 @@ def _end(rows: Sequence[Row], shape: Shape) -> Shape:
 def depth(layers: Sequence[Layer]) -> int:
     """Layers of learned filters or units on the longest way through.
 
-    As the papers count: "152 layers" leaves out pooling and normalization.
+    As the papers count: "152 layers" leaves out pooling and normalisation.
     """
     count = 0
     for layer in layers:

@@ -4,7 +4,7 @@
     (60965224, (55, 55, 96))
 
 Layers are named as in the paper, or as is usual where it has no names. Response
-normalization and dropout are left out: they keep every shape, have nothing to learn
+normalisation and dropout are left out: they keep every shape, have nothing to learn
 and no MACs. Where a paper's sizes do not come out whole, a comment says what is done.
 """
 
@@ -219,7 +219,7 @@ RESNETS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3),
 
 
 def _convolution(filters: int, size: int, stride: int = 1, relu: bool = True) -> Chain:
-    """Convolution, batch normalization, ReLU; the size is divided by the stride.
+    """Convolution, batch normalisation, ReLU; the size is divided by the stride.
 
     At stride 2 on an even number of rows, one row too many is left: a 3x3 filter
     gets zeros above and none below, a 1x1 filter leaves out the last row.

@@ -200,7 +200,7 @@ def test_resnet_shapes(network):  # table 1
 def test_a_bottleneck_block_by_hand():  # figure 5, right
     block, _ = trace(bottleneck(256, 64), (56, 56, 256))
     weights = 256 * 64 + 9 * 64 * 64 + 64 * 256
-    assert block.parameters == weights + 2 * (64 + 64 + 256)  # batch normalization
+    assert block.parameters == weights + 2 * (64 + 64 + 256)  # batch normalisation
     assert block.macs == 56 * 56 * weights
 
 
