@@ -64,6 +64,16 @@ class Canvas:
             f'stroke-width="{number(stroke)}" '
             f'stroke-opacity="{number(opacity)}"{_dash(dash)}/>')
 
+    def path(self, points: Sequence[Point], colour: str | None = None,
+             stroke: float = 2.5, dash: str = "") -> None:
+        """An open line through all of the points."""
+        colour = colour or "currentColor"
+        through = " ".join(f"{number(x)},{number(y)}" for x, y in points)
+        self.parts.append(
+            f'<polyline points="{through}" fill="{colour}" fill-opacity="0" '
+            f'stroke="{colour}" stroke-width="{number(stroke)}" '
+            f'stroke-linejoin="round"{_dash(dash)}/>')
+
     def arrow(self, start: Point, end: Point, colour: str | None = None) -> None:
         """A straight arrow, horizontal or vertical, with its head at the end."""
         (x1, y1), (x2, y2) = start, end

@@ -32,7 +32,30 @@ TIMED = {str(n): {
     "numbers": {"input": 10**5, "weights": 10**4, "columns": 10**6, "output": 10**5},
     "gflops": {"seven loops in Python": 0.0042 * n, "one matrix product": 30.0 / n,
                "the course's layer": 70.0}} for n in (1, 2)}
+HISTORY = [{"epoch": k, "loss": 3 / k, "train_accuracy": 1 - 0.6 / k,
+            "validation_accuracy": 0.7 - 0.3 / k} for k in range(1, 13)]
+POINTS = [((1, 3), 1), ((2, 0), 0), ((0, 2), 1), ((4, 2), 0)]
+RUNS = {"one": [[5, 3, 2], [5, 4, 3]], "other": [[6, 5, 4], [4, 4, 4]]}
 EXAMPLES = {
+    "blame": lambda: figures.blame((1, 0), [[2, -1], [-1, 2]], (-1, 1), (1, -2), 0.5,
+                                   1),
+    "fading_gradients": lambda: figures.fading_gradients(["sigmoid", "tanh", "ReLU"],
+                                                         3),
+    "mark_one": lambda: figures.mark_one((20, 20), 512, 8),
+    "perceptron_line": lambda: figures.perceptron_line(POINTS, 2),
+    "sound_to_states": lambda: figures.sound_to_states(11, 39, 5, 2048, 761),
+    "unrolling": lambda: figures.unrolling((64, 100, 50, 25, 2)),
+    "up_down_up": lambda: figures.up_down_up([[2, -2, 1], [-1, 1, 1]], (0, -1),
+                                             (0, 0, 0), (1, 0, 1), (0.5, 0.5)),
+    "ways_to_begin": lambda: figures.ways_to_begin(RUNS, {"mean digit": 4.6}),
+    "accuracies": lambda: figures.accuracies(HISTORY, "mirrored and shifted"),
+    "by_class": lambda: figures.by_class(["automobile", "cat"], [0.905, 0.5]),
+    "losses": lambda: figures.losses(HISTORY[:8]),
+    "one_epoch": lambda: figures.one_epoch(50_000, 5000, 64),
+    "schedules": lambda: figures.schedules(0.05, "triangular"),
+    "stamps": lambda: figures.stamps(P[:2], W, 0, 1),
+    "up_and_back": lambda: figures.up_and_back(2),
+    "valley": lambda: figures.valley((1, 12), (-10, 2.8), 0.13, 0.5, 12),
     "activation_map": lambda: figures.activation_map(IMAGE, 5, 8, 12),
     "budget": lambda: figures.budget("parameters", [("CONV", 76), ("FC", 30_730)],
                                      ["FC"]),
