@@ -103,7 +103,7 @@ def ladder(image: Shape, layers: Sequence[Layer]) -> Drawing:
             break
         if index and index in begins:
             sections.append((started, y + 4, colour))
-            y += 34
+            y += 40
             colour, started = begins[index][1], y - 14
             _heading(canvas, y - 20, *begins[index])
         _rung(canvas, y, *steps[index])
@@ -141,9 +141,9 @@ def _stand(canvas: Canvas, y: float, shape: Shape, colour: str) -> float:
     count = numbers_in(shape)
     canvas.text(COLUMN, y + high / 2 + 5, times(shape), anchor="start", bold=True)
     if len(shape) == 3:
-        canvas.text(COLUMN + 84, y + high / 2 + 5, f"{count:,} numbers", anchor="start")
+        canvas.text(COLUMN + 92, y + high / 2 + 5, f"{count:,} numbers", anchor="start")
     else:
-        canvas.text(COLUMN + 84, y + high / 2 + 5, "scores", anchor="start")
+        canvas.text(COLUMN + 92, y + high / 2 + 5, "scores", anchor="start")
     return y + high
 
 
