@@ -108,13 +108,13 @@ def last_places(n: int, f: int, stride: int, before: int = 0, after: int = 0,
     left_over = full - ((count - 1) * stride + f)
     if not left_over:
         count = uneven_size(n, f, stride, before, after)
-    first = max(count - 3, 0)
+    first = max(count - 2, 0)
     start = first * stride - 2              # the first column drawn, in padded columns
     end = max(full, count * stride + f if left_over else 0)
     cell, top, margin = 9, 44, 10
     width = margin * 2 + (end - start) * cell
     bars = count - first + bool(left_over)
-    canvas = Canvas(max(width, 210), top + 40 + bars * 15 + 30)
+    canvas = Canvas(max(width, 200), top + 40 + bars * 15 + 30)
 
     def x(column: int) -> float:
         return margin + (column - start) * cell
@@ -136,7 +136,7 @@ def last_places(n: int, f: int, stride: int, before: int = 0, after: int = 0,
                    fill=0.4 if fits else 0.1, dash="" if fits else "4 3")
     says = (f"{count} places, {left_over} column{'s' * (left_over > 1)} left"
             if left_over else f"{count} places, all covered")
-    canvas.text(margin, top + 34 + bars * 15 + 20, says, anchor="start")
+    canvas.text(margin, top + 34 + bars * 15 + 18, says, SMALL, anchor="start")
     end_of_it = (f"{left_over} at the end covered by none, and the next place would "
                  "stick out" if left_over else "the last one ends at the edge")
     return canvas.finish(
@@ -195,7 +195,7 @@ def _groups(row: Row) -> int:
 # --- blocks
 
 BOX_HEIGHT, BOX_GAP = 40, 26
-WAYS = {2: 170, 4: 106}  # pixels a way through a block, by how many there are
+WAYS = {2: 150, 4: 106}  # pixels a way through a block, by how many there are
 
 
 def block(shape: Shape, layer: Block) -> Drawing:
@@ -272,10 +272,10 @@ def comparison(networks: Sequence[Published]) -> Drawing:
     """Parameters against MACs, a point a network, both axes in powers of ten."""
     points = [(one.name, math.log10(one.parameters), math.log10(one.macs))
               for one in networks]
-    left, top, width, height = 90, 14, 264, 280
+    left, top, width, height = 90, 14, 300, 280
     (x0, x1), (y0, y1) = (_powers([point[axis] for point in points])
                           for axis in (1, 2))
-    canvas = Canvas(left + width + 80, top + height + 52)
+    canvas = Canvas(left + width + 36, top + height + 52)
 
     def place(a: float, b: float) -> tuple[float, float]:
         return (left + width * (a - x0) / (x1 - x0),
@@ -292,6 +292,9 @@ def comparison(networks: Sequence[Published]) -> Drawing:
     canvas.text(left + width / 2, top + height + 42, "parameters", bold=True)
     canvas.text(left + 6, top + 12, "MACs an image", anchor="start", bold=True)
     placed = [place(a, b) for _, a, b in points]
+    reach = max(x + 14 + 0.62 * SMALL * len(name)
+                for (name, _, _), (x, _) in zip(points, placed, strict=True))
+    canvas.width = max(canvas.width, math.ceil(reach))
     for k, ((name, _, _), (x, y)) in enumerate(zip(points, placed, strict=True)):
         # A neighbour on the right would stand on the name: write it on the left.
         left_side = any(0 < u - x < 90 and abs(v - y) < 15 for u, v in placed)

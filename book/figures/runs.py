@@ -13,7 +13,7 @@ from .svg import SMALL, Canvas, Drawing
 Runs = Mapping[str, Sequence[Sequence[float]]]
 COLOURS = (palette.INPUT, palette.FILTER)
 DASHES = ("", "7 4")
-WIDTH, HEIGHT, LEFT, TOP = 290, 170, 46, 52
+WIDTH, HEIGHT, LEFT, TOP = 250, 160, 46, 52
 
 
 def errors_by_epoch(runs: Runs, title: str) -> Drawing:
