@@ -201,10 +201,10 @@ def has_variables(tex: str) -> bool:
 
 
 def agree(exact: Fraction, value: Fraction, rounded: str) -> bool:
-    """Equal; or, for a number written after an approximately-equal sign, within
-    half a unit of its last digit."""
+    """Equal, but for the last bits of a logarithm or root; or, for a number written
+    after an approximately-equal sign, within half a unit of its last digit."""
     if not rounded:
-        return exact == value
+        return abs(exact - value) <= abs(exact) / 10**15
     digits = len(rounded.partition(".")[2])
     return abs(exact - value) <= Fraction(1, 2 * 10**digits)
 

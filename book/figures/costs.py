@@ -18,8 +18,8 @@ from convlab.arithmetic import (
 from . import palette
 from .svg import SMALL, Canvas, Drawing
 
-LABEL = 120   # pixels for a layer's name and output
-COLUMN = 104  # and for each of the three columns
+LABEL = 112  # pixels for a layer's name and output
+COLUMN = 98  # and for each of the three columns
 BAR = 46      # of a bar of 100 %
 PITCH = 24
 
@@ -59,15 +59,17 @@ def costs(image: Shape, layers: Sequence[Layer]) -> Drawing:
     names = ("parameters", "MACs", "outputs")
     colours = (palette.FILTER, palette.EXTRA, palette.OUTPUT)
     top = 30
-    canvas = Canvas(LABEL + 3 * COLUMN + 10, top + len(rows) * PITCH + 8)
+    label = max(LABEL, *(int(18 + 0.62 * SMALL * len(name + times(shape)))
+                         for name, shape, _ in rows))
+    canvas = Canvas(label + 3 * COLUMN + 10, top + len(rows) * PITCH + 8)
     for k, name in enumerate(names):
-        canvas.text(LABEL + k * COLUMN, 18, name, anchor="start", bold=True)
+        canvas.text(label + k * COLUMN, 18, name, anchor="start", bold=True)
     for number, (name, shape, parts) in enumerate(rows):
         y = top + number * PITCH
         canvas.text(4, y + 15, name, SMALL, anchor="start", bold=True)
-        canvas.text(LABEL - 6, y + 15, times(shape), SMALL, anchor="end")
+        canvas.text(label - 6, y + 15, times(shape), SMALL, anchor="end")
         for k, part in enumerate(parts):
-            x = LABEL + k * COLUMN
+            x = label + k * COLUMN
             canvas.box(x, y + 3, max(part * BAR, 0.5), PITCH - 8, colours[k], fill=0.4,
                        stroke=1)
             canvas.text(x + part * BAR + 5, y + 15, percent(part), SMALL,

@@ -34,7 +34,7 @@ def same_region(image: Shape, filters: int, size: int, row: int, column: int
                         f"{times(out[:2])} sheet")
     dx, dy = depth_of(channels)
     back = (filters - 1) * SHEET[0], (filters - 1) * SHEET[1]
-    left, top = 8, 30 - min(dy, back[1])
+    left, top = 8, 12 - min(dy, back[1])
     right = left + columns * UNIT + dx + 78
     tall, wide = out[0] * UNIT, out[1] * UNIT
     canvas = Canvas(int(right + wide + back[0] + 12), int(top + rows * UNIT + 32))

@@ -30,7 +30,7 @@ def test_page_states_no_number_that_code_does_not_give(source):
     "$(32 - 5)/1 + 1 = 28$",
     "$$\\frac{7 - 3}{3} + 1 \\approx 2.33$$",
     "$e^{3} \\approx 20.09$ and $-\\ln \\frac{e^{1}}{e^{2} + e^{1}} \\approx 1.31$",
-    "$\\ln 10 \\approx 2.303$ and $2^{5} = 32$",
+    "$-\\ln \\frac{1}{10} = \\ln 10 \\approx 2.303$ and $2^{5} = 32$",
     "$$\\begin{aligned} 5 \\cdot 5 \\cdot 3 &= 75 \\\\ 75 + 1 &= 76 \\end{aligned}$$",
     "$H' = (H + 2P - F)/S + 1$",
     "$S = 1$",
