@@ -23,7 +23,7 @@ def small_graph(w: float, x: float, target: float) -> Drawing:
     u, s = w * x, w * x + x
     loss, ds = (s - target) ** 2 / 2, s - target
     dw, by_product = ds * x, ds * w
-    canvas = Canvas(560, 236)
+    canvas = Canvas(584, 236)
     _legend(canvas)
     line, below, op = 92, 178, 40
     times_x, plus_x, loss_x = 140, 280, 416
@@ -35,11 +35,11 @@ def small_graph(w: float, x: float, target: float) -> Drawing:
         canvas.box(left, line - op / 2, width, op, palette.PADDING, fill=0.12)
         canvas.text(left + width / 2, line + 6, text, 16)
     edges = ((34, times_x, "w", w, dw), (times_x + op, plus_x, "u", u, ds),
-             (plus_x + op, loss_x, "s", s, ds), (loss_x + 92, 560, "L", loss, 1))
+             (plus_x + op, loss_x, "s", s, ds), (loss_x + 92, 584, "L", loss, 1))
     for start, end, name, value, gradient in edges:
-        tip = end - 2 if end < 560 else end - 6
+        tip = end - 2 if end < canvas.width else end - 6
         canvas.arrow((start + 4, line), (tip, line))
-        middle = min((start + end) / 2 - 2, 528)
+        middle = (start + end) / 2 - 2
         canvas.text(middle, line - 34, name, bold=True)
         _tag(canvas, middle, line - 18, value, FORWARD)
         _tag(canvas, middle, line + 18, gradient, BACKWARD)
@@ -178,8 +178,7 @@ def step_errors(point: float) -> Drawing:
             canvas.line(start, end, colour, 2.2, dash)
         for px, py in points:
             canvas.box(px - 3, py - 3, 6, 6, colour, fill=0.8, stroke=1)
-        best = points[of.index(min(of))]
-        canvas.text(best[0], best[1] + 20, name, bold=True)
+        canvas.text(points[-2][0], points[-2][1] - 10, name, bold=True)
     canvas.text(8, 16, "relative error", SMALL + 1, anchor="start", bold=True)
     canvas.text((left + right) / 2, bottom + 40, "step h", SMALL + 1)
     told = "; ".join(

@@ -7,6 +7,7 @@ import pytest
 
 from book.experiments import fast_convolution as fast
 from book.experiments.convolutions import WAYS, chunks_as_rows
+from book.recording import recorded
 from convlab.arithmetic import Conv
 from convlab.layers import conv, threads
 
@@ -116,3 +117,47 @@ def test_a_round_trip_goes_through_the_whole_array():
         seen.append(place)
     assert sorted(seen) == [0, 1, 2, 3]
     assert fast._walk(following, 4) == 0
+
+
+def test_the_chapter_says_what_the_record_shows():
+    """Recorded anew, figures change; these are what the text relies on."""
+    run = recorded("fast_convolution")
+    python, across, written, along, cores, product, ours = run["ways"]
+    speeds = [layer["gflops"] for layer in run["layers"].values()]
+    assert all(of[written] > 50 * of[python] for of in speeds)
+    assert all(of[written] < run["limits"]["gflops"] / 3 for of in speeds)
+    assert all(of[written] > of[across] for of in speeds)
+    assert sum(of[along] > of[written] for of in speeds) >= 5
+    assert all(of[ours] > 500 * of[python] for of in speeds)
+    assert run["layers"]["large"]["gflops"][ours] > (
+        run["layers"]["large"]["gflops"][product])
+    assert run["order"]["across"] > 3 * run["order"]["along"]
+    reads = run["caches"]["nanoseconds"]
+    assert reads[-1] > 10 * reads[0]
+    compiling = run["compiling"]
+    assert compiling["second"] < compiling["from_disk"] < compiling["first"]
+    assert compiling["first"] > 100 * compiling["second"]
+    threads_of = run["threads"]
+    assert threads_of["tiles, our threads"] < threads_of["tiles, one thread"]
+    assert threads_of["tiles, our threads and BLAS's"] > threads_of[
+        "tiles, our threads"]
+    assert run["tiles"]["seconds"][-1] > min(run["tiles"]["seconds"])
+    assert run["rounds"] >= 7
+
+
+def test_the_record_has_every_round_and_their_medians():
+    run = recorded("fast_convolution")
+    raw = run["seconds_of_each_round"]
+    assert raw.shape == (len(run["layers"]), len(run["ways"]) + 4, run["rounds"])
+    for layer, rounds in zip(run["layers"].values(), raw, strict=True):
+        middle = np.median(rounds, axis=1)
+        np.testing.assert_allclose(
+            list(layer["seconds"].values()), middle[:len(run["ways"])], rtol=1e-3)
+        assert layer["backward"] == pytest.approx(middle[-1], rel=1e-3)
+
+
+def test_the_record_is_of_the_layers_that_are_there():
+    layers = recorded("fast_convolution")["layers"]
+    assert {name: (layer["title"], layer["flops"], layer["numbers"])
+            for name, layer in layers.items()} == {
+        case.name: (case.title, 2 * case.macs, case.numbers()) for case in fast.CASES}
