@@ -12,7 +12,7 @@ SEED ?= 0
 ASSIGNMENTS := $(notdir $(wildcard solutions/*))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint book exercises grade train serve clean
+.PHONY: help setup demo test lint book pdf exercises grade train serve clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | \
@@ -49,6 +49,9 @@ lint: $(READY)  ## style and spelling only
 
 book: $(READY)  ## build the book into book/_build/html
 	$(BIN)/python -m book.build
+
+pdf: $(READY)  ## the whole book as one PDF, by Chromium
+	$(BIN)/python -m book.pdf
 
 exercises: $(READY)  ## make exercises/ and the public checks again from solutions/ and the hidden tests
 	$(BIN)/python -m autograder release

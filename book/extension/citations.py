@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from pybtex.plugin import register_plugin
+from pybtex.richtext import Text
 from pybtex.style.formatting.unsrt import Style as UnsrtStyle
 from pybtex.style.labels import BaseLabelStyle
 
@@ -22,9 +23,8 @@ class AuthorYearLabels(BaseLabelStyle):
 
 def names(entry) -> str:
     """One name, two, or the first and "et al."."""
-    last = [" ".join(person.prelast_names + person.last_names)
+    last = [str(Text.from_latex(" ".join(person.prelast_names + person.last_names)))
             for person in entry.persons["author"]]
-    last = [name.replace("{", "").replace("}", "") for name in last]
     return " and ".join(last) if len(last) < 3 else f"{last[0]} et al."
 
 

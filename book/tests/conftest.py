@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,9 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from book.browser import NoBrowser, find_browser, started
 from book.build import ROOT
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 @pytest.fixture(scope="session")
@@ -52,16 +50,12 @@ class Watched:
 @pytest.fixture(scope="session")
 def chromium():
     """The system's Chromium, driven by playwright."""
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        pytest.skip("no Chromium: apt-get install chromium")
-    from playwright.sync_api import sync_playwright
-
-    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=sandbox)
+    try:
+        find_browser()
+    except NoBrowser as error:
+        pytest.skip(str(error))
+    with started() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
