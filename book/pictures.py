@@ -24,6 +24,7 @@ def rows_of_images(rows: Mapping[str, np.ndarray], size: tuple[int, int]) -> Fig
         ax.set_ylabel(name, rotation=0, ha="right", va="center", color=INK, fontsize=9)
         ax.set(xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
+    figure.patch.set_alpha(0)
     return figure
 
 
@@ -36,9 +37,9 @@ def labelled_points(panels: Mapping[str, np.ndarray], labels: Sequence[int]) -> 
         for (x, y), label in zip(points, labels, strict=True):
             ax.text(x, y, str(label), color=PALETTE[label % len(PALETTE)],
                     ha="center", va="center", fontsize=7, clip_on=True)
-        (left, low), (right, high) = points.min(axis=0), points.max(axis=0)
+        edge = 0.04 * np.ptp(points, axis=0)
+        (left, low), (right, high) = points.min(0) - edge, points.max(0) + edge
         ax.set(xlim=(left, right), ylim=(low, high), xticks=[], yticks=[])
-        ax.margins(0.05)
         ax.patch.set_alpha(0)
         ax.spines[:].set_color(INK)
         ax.set_title(name, color=INK, fontsize=10)

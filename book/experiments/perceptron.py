@@ -40,13 +40,13 @@ def show(w: Numbers, b: float, x: Numbers, target: int) -> Step:
 
 
 def learn(examples: Sequence[tuple[Numbers, int]], rounds: int,
-          w: Numbers | None = None, b: float = 0.0) -> list[list[Step]]:
+          w: Numbers | None = None, b: float = 0) -> list[list[Step]]:
     """The steps of each round through the examples, in their order.
 
     Begins with w (zeros unless given) and b; stops after a round without a mistake,
     or after `rounds`.
     """
-    w = w or (0.0,) * len(examples[0][0])
+    w = w or (0,) * len(examples[0][0])
     done: list[list[Step]] = []
     while len(done) < rounds and (
             not done or any(step.mistake for step in done[-1])):

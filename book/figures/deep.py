@@ -71,7 +71,7 @@ def up_down_up(w: Sequence[Sequence[float]], b: Sequence[float], a: Sequence[flo
                palette.EXTRA), ("drawn", made.h0[0], palette.EXTRA),
                ("dreamt", made.v1[0], palette.OUTPUT), ("hidden", made.p1[0],
                palette.EXTRA))
-    pitch, box, top, row = 106, 58, 40, 54
+    pitch, box, top, row = 88, 56, 40, 54
     canvas = Canvas(pitch * 4 + box + 20, top + max(len(v), len(b)) * row + 34)
     tall = max(len(v), len(b)) * row
 
@@ -160,7 +160,7 @@ def ways_to_begin(runs: Mapping[str, np.ndarray], levels: Mapping[str, float]
     most = 5
     rows = -(-len(runs) // 2)
     left, width, height, top = 34, 300, 210, 24 + rows * 20
-    canvas = Canvas(left + width + 76, top + height + 46)
+    canvas = Canvas(left + width + 84, top + height + 46)
     x, y = Axis(0, epochs, left, left + width), Axis(0, most, top + height, top)
     ruled(canvas, x, y, [epochs * k / 4 for k in range(5)], list(range(most + 1)),
           write_x=lambda value: f"{value:.0f}")
@@ -189,9 +189,9 @@ def sound_to_states(frames: int, numbers: int, layers: int, units: int, states: 
         raise SizeError("the acoustic model has one frame, layer, unit and state at "
                         "least")
     left, top, tall = 14, 44, 150
-    pitch = 40
-    deep = left + frames * 11 + 46
-    canvas = Canvas(int(deep + layers * pitch + 120), top + tall + 66)
+    pitch = 30
+    deep = left + frames * 11 + 36
+    canvas = Canvas(int(deep + layers * pitch + 112), top + tall + 66)
     heights = np.random.default_rng(3).uniform(0.15, 1, size=(frames, 9))
     for k in range(frames):
         middle = k == frames // 2
@@ -203,16 +203,16 @@ def sound_to_states(frames: int, numbers: int, layers: int, units: int, states: 
     canvas.text(left + frames * 5.5, top + tall + 40, f"of {numbers} numbers", SMALL)
     canvas.arrow((left + frames * 11 + 8, top + tall / 2), (deep - 8, top + tall / 2))
     for k in range(layers):
-        canvas.box(deep + k * pitch, top, 20, tall, palette.EXTRA, fill=0.22)
+        canvas.box(deep + k * pitch, top, 14, tall, palette.EXTRA, fill=0.22)
         if k:
-            canvas.arrow((deep + (k - 1) * pitch + 22, top + tall / 2),
-                         (deep + k * pitch - 2, top + tall / 2))
-    canvas.text(deep + (layers * pitch - 20) / 2, top + tall + 22,
+            canvas.arrow((deep + (k - 1) * pitch + 15, top + tall / 2),
+                         (deep + k * pitch - 1, top + tall / 2))
+    canvas.text(deep + (layers * pitch - 16) / 2, top + tall + 22,
                 f"{layers} hidden layers", bold=True)
-    canvas.text(deep + (layers * pitch - 20) / 2, top + tall + 40,
+    canvas.text(deep + (layers * pitch - 16) / 2, top + tall + 40,
                 f"of {units:,} units", SMALL)
     out = deep + layers * pitch + 22
-    canvas.arrow((deep + (layers - 1) * pitch + 22, top + tall / 2),
+    canvas.arrow((deep + (layers - 1) * pitch + 16, top + tall / 2),
                  (out - 4, top + tall / 2))
     chances = (0.06, 0.1, 0.72, 0.16, 0.08, 0.05)
     for k, chance in enumerate(chances):

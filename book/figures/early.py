@@ -32,8 +32,8 @@ def mark_one(photocells: tuple[int, int], association: int, responses: int) -> D
         raise SizeError("each of the Mark I's layers has one unit at least")
     cell, top = 6, 44
     height = rows * cell
-    middle, right = 254, 424
-    canvas = Canvas(490, top + height + 54)
+    middle, right = 214, 352
+    canvas = Canvas(414, top + height + 54)
     for row in range(rows):
         for column in range(columns):
             canvas.box(8 + column * cell, top + row * cell, cell - 1, cell - 1,
@@ -94,8 +94,8 @@ def perceptron_line(examples: Examples, mistakes: int, title: str = "") -> Drawi
     """Points in a plane, and where the unit fires after so many mistakes."""
     step = after_mistakes(examples, mistakes)
     reach = max(max(x) for x, _ in examples) + 0.5
-    low, side, left, top = -0.5, 132, 12, 30
-    canvas = Canvas(side + 2 * left, top + side + 48)
+    low, side, left, top = -0.5, 128, 6, 30
+    canvas = Canvas(side + 2 * left, top + side + 66)
 
     def place(point: Point) -> Point:
         scale = side / (reach - low)
@@ -118,18 +118,17 @@ def perceptron_line(examples: Examples, mistakes: int, title: str = "") -> Drawi
             _dot(canvas, x, y, 7, SIDE[0], fill=0.8)
         if point == step.x:
             canvas.box(x - 11, y - 11, 22, 22, palette.PROBLEM, fill=0, stroke=2)
-    weights = f"w = ({signed(step.w[0])}, {signed(step.w[1])}), b = {signed(step.b)}"
+    weights = f"w = ({signed(step.w[0])}, {signed(step.w[1])})"
     canvas.text(left, 18, title or f"mistake {mistakes}", anchor="start", bold=True)
-    canvas.text(left + side / 2, top + side + 20, weights, SMALL)
-    canvas.text(left + side / 2, top + side + 38,
-                f"wrong now: {wrong} of {len(examples)}", SMALL)
+    for line, text in enumerate((weights, f"b = {signed(step.b)}",
+                                 f"wrong now: {wrong} of {len(examples)}")):
+        canvas.text(left + side / 2, top + side + 20 + 18 * line, text, SMALL + 1)
     told = ", ".join(f"{point} with target {target}" for point, target in examples)
     return canvas.finish(
         f"{title + ': ' if title else ''}{len(examples)} points in a plane, {told}. "
         f"After mistake {mistakes}, on {step.x}, the weights are "
-        f"{tuple(map(float, step.w))} and the bias {float(step.b)}; the side of the "
-        f"line on which the unit fires is shaded. {wrong} of the points are on the "
-        "wrong side.")
+        f"{step.w} and the bias {step.b}; the side of the line on which the unit "
+        f"fires is shaded. {wrong} of the points are on the wrong side.")
 
 
 def where_it_fires(w: Numbers, b: float, corners: Sequence[Point]) -> list[Point]:
@@ -163,8 +162,8 @@ def blame(x: Sequence[float], w1: Sequence[Sequence[float]], b1: Sequence[float]
     wanted = np.array([[target]], float)
     delta = error_delta(activations, wanted, squared_error, "sigmoid")
     first, last = (each[0] for each in deltas(network, activations, delta))
-    canvas = Canvas(480, 268)
-    columns = (44, 220, 396)
+    canvas = Canvas(416, 268)
+    columns = (40, 196, 358)
     rows = (70, 186)
     ends = (columns[2], 128)
     for j in range(2):
@@ -201,13 +200,13 @@ def _four(value: float) -> str:
 
 
 def _unit(canvas: Canvas, x: float, y: float, says: str, colour: str) -> None:
-    _dot(canvas, x, y, 26, colour, fill=0.2)
+    _dot(canvas, x, y, 28, colour, fill=0.2)
     canvas.text(x, y + 5, says)
 
 
 def _wire(canvas: Canvas, start: Point, end: Point, weight: float) -> None:
     """A line between two units, with its weight nearer to its start."""
-    (x1, y1), (x2, y2) = (start[0] + 26, start[1]), (end[0] - 26, end[1])
+    (x1, y1), (x2, y2) = (start[0] + 28, start[1]), (end[0] - 28, end[1])
     canvas.line((x1, y1), (x2, y2), stroke=1.5, opacity=0.6)
     part = 0.3
     canvas.text(x1 + part * (x2 - x1), y1 + part * (y2 - y1) - 6, signed(weight),
