@@ -21,7 +21,8 @@ def sections(text: str) -> list[str]:
 @pytest.mark.parametrize("source", chapters(), ids=lambda path: path.stem)
 def test_chapter_opens_with_a_question_and_ends_as_all_do(source):
     text = source.read_text()
-    opening = text.split("\n# ", 1)[1]
+    without_code = re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
+    opening = without_code.split("\n# ", 1)[1]
     assert ":class: question" in opening[:200]
     assert re.search(r":class: question\n[^:]+\?\n:::", opening)
     assert "Common mistakes" in sections(text)
