@@ -145,7 +145,7 @@ def moved(x: Sequence[float], w: Sequence[float], by: int) -> Drawing:
     rows = [("input", x, palette.INPUT), ("map", slid(x, w), palette.OUTPUT),
             ("moved input", shifted, palette.INPUT),
             ("its map", slid(shifted, w), palette.OUTPUT)]
-    cell, left = 30, 96
+    cell, left = 30, 114
     canvas = Canvas(left + len(x) * cell + 8, 232)
     canvas.text(8, 20, "filter", anchor="start", bold=True)
     for k, value in enumerate(w):
