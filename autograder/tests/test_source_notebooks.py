@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 
 import nbformat
 import pytest
@@ -145,3 +146,15 @@ def test_what_is_graded_by_hand_comes_after_its_rubric(name):
             assert "ubric" in above.source
             assert f"{cell.metadata.nbgrader.points} points" in above.source
             assert "### BEGIN SOLUTION" in cell.source
+
+
+@pytest.mark.parametrize("name", ASSIGNMENTS)
+def test_it_names_chapters_that_the_book_has(name):
+    titles = {re.search(r"^# (.+)$", path.read_text().split("\n:::")[0].rsplit(
+                  "```\n", 1)[-1], re.MULTILINE)[1]
+              for path in (COURSE.repository / "book/chapters").glob("*.md")}
+    first = nbformat.read(COURSE.source(name), as_version=4).cells[0].source
+    reading = " ".join(first.split("Reading along:")[1].split())
+    named = re.findall(r"\*(.+?)\*", reading)
+    assert named
+    assert set(named) <= titles
