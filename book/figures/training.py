@@ -159,20 +159,20 @@ SERIES = (("train_accuracy", "while learning", LEARNED, ""),
 def accuracies(history: History, title: str = "") -> Drawing:
     """Accuracy by epoch, of the images learned from and of those held out."""
     _check(history)
-    canvas = Canvas(330, 250)
-    x = Axis(1, max(len(history), 2), 48, 316)
+    canvas = Canvas(300, 250)
+    x = Axis(1, max(len(history), 2), 48, 286)
     low = min(row[key] for row in history for key, *_ in SERIES)
     floor = math.floor(10 * low) / 10
     y = Axis(floor, 1, 190, 38)
     up = [floor + 0.1 * k for k in range(round((1 - floor) * 10) + 1)]
     ruled(canvas, x, y, _epochs(len(history)), up,
           write_y=lambda part: f"{100 * part:.0f} %")
-    canvas.text(182, 18, title or "accuracy", bold=True)
-    canvas.text(182, 226, "epoch", SMALL)
+    canvas.text(167, 18, title or "accuracy", bold=True)
+    canvas.text(167, 226, "epoch", SMALL)
     for number, (key, name, colour, dash) in enumerate(SERIES):
         dots = [(x(row["epoch"]), y(row[key])) for row in history]
         _line(canvas, dots, colour, dash)
-        left = 60 + 140 * number
+        left = 40 + 130 * number
         canvas.line((left, 242), (left + 22, 242), colour, stroke=2.5, dash=dash)
         canvas.text(left + 28, 246, name, SMALL, anchor="start")
     return canvas.finish(_accuracies_alt(history, title))
@@ -214,13 +214,13 @@ def _accuracies_alt(history: History, title: str) -> str:
 def losses(history: History) -> Drawing:
     """The mean loss of each epoch."""
     _check(history)
-    canvas = Canvas(330, 250)
+    canvas = Canvas(300, 250)
     up = steps(max(row["loss"] for row in history))
-    x = Axis(1, max(len(history), 2), 48, 316)
+    x = Axis(1, max(len(history), 2), 48, 286)
     y = Axis(0, up[-1], 190, 38)
     ruled(canvas, x, y, _epochs(len(history)), up, write_y=lambda v: f"{v:g}")
-    canvas.text(182, 18, "loss", bold=True)
-    canvas.text(182, 226, "epoch", SMALL)
+    canvas.text(167, 18, "loss", bold=True)
+    canvas.text(167, 226, "epoch", SMALL)
     _line(canvas, [(x(row["epoch"]), y(row["loss"])) for row in history], LEARNED, "")
     told = ", ".join(f"{row['loss']:.2f}" for row in history)
     return canvas.finish(f"The mean loss of each of {len(history)} epochs, one after "
@@ -232,7 +232,7 @@ def by_class(names: Sequence[str], right: Sequence[float]) -> Drawing:
     if not names or len(names) != len(right) or not all(0 <= p <= 1 for p in right):
         raise SizeError("a name and a part from 0 to 1 for each class are needed")
     rows = sorted(zip(right, names, strict=True), reverse=True)
-    label, width, pitch = 96, 300, 24
+    label, width, pitch = 92, 206, 24
     canvas = Canvas(label + width + 62, len(rows) * pitch + 10)
     for number, (part, name) in enumerate(rows):
         y = 4 + number * pitch
