@@ -8,6 +8,7 @@ straight from a folder (file://).
 
 from __future__ import annotations
 
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -42,10 +43,12 @@ def copy_mathjax(app, error):
         copy_asset(mathjax_folder() / MATHJAX, Path(app.outdir, "_static/mathjax"))
 
 
-def drop_source_maps(app, error):
-    """Leave out what only a debugger of the theme would load: a third of the site."""
-    for path in Path(app.outdir, "_static").rglob("*.map"):
+def drop_unused(app, error):
+    """Leave out what no page loads: the theme's source maps and translations."""
+    static = Path(app.outdir, "_static")
+    for path in static.rglob("*.map"):
         path.unlink()
+    shutil.rmtree(static / "locales", ignore_errors=True)
 
 
 def setup(app):
@@ -53,4 +56,4 @@ def setup(app):
     app.add_config_value("comments_config", {}, "html")
     app.connect("config-inited", use_local_mathjax)
     app.connect("build-finished", copy_mathjax)
-    app.connect("build-finished", drop_source_maps)
+    app.connect("build-finished", drop_unused)

@@ -21,6 +21,7 @@ from sphinx.addnodes import pending_xref
 from sphinx.util.docutils import SphinxDirective
 
 LECTURE = range(1, 67)  # its slides
+Section = tuple[str, str]  # (page, label): ("chapters/loss", "the-softmax")
 SLIDES = "slides.yml"
 # A lone 22 in front of a colon is a number in YAML, but what a notebook's metadata
 # are keyed by must be text.
@@ -56,13 +57,14 @@ def on_slides(folder: Path) -> dict[int, str]:
     return dict(by_slide(told))
 
 
-def coverage(pages: list[Path]) -> dict[int, list[str]]:
-    """The labels of the sections that cover each slide, in the order of the pages."""
-    covered: dict[int, list[str]] = {}
+def coverage(pages: list[Path], folder: Path) -> dict[int, list[Section]]:
+    """The sections that cover each slide, in the order of the pages."""
+    covered: dict[int, list[Section]] = {}
     for page in pages:
+        name = page.relative_to(folder).with_suffix("").as_posix()
         slides = front_matter(page.read_text(encoding="utf-8")).get("slides", {})
         for number, label in by_slide(slides):
-            covered.setdefault(number, []).append(label)
+            covered.setdefault(number, []).append((name, label))
     return covered
 
 
@@ -75,17 +77,17 @@ def in_contents(folder: Path) -> list[Path]:
     return [folder / f"{name}.md" for name in names]
 
 
-def rows(told: Mapping[int, str], covered: Mapping[int, list[str]]
-         ) -> list[tuple[str, str, list[str]]]:
-    """(slides, what is on them, labels), one row for neighbours that agree in both."""
-    def said(number: int) -> tuple[str, list[str]]:
+def rows(told: Mapping[int, str], covered: Mapping[int, list[Section]]
+         ) -> list[tuple[str, str, list[Section]]]:
+    """(slides, what is on them, sections), one row for neighbours that agree."""
+    def said(number: int) -> tuple[str, list[Section]]:
         return told[number], covered.get(number, [])
 
     made = []
-    for (text, labels), run in groupby(sorted(told), key=said):
-        numbers = list(run)
-        first, last = numbers[0], numbers[-1]
-        made.append((f"{first}" if first == last else f"{first}-{last}", text, labels))
+    for (text, sections), run in groupby(sorted(told), key=said):
+        first, *rest = run
+        slides = f"{first}-{rest[-1]}" if rest else f"{first}"
+        made.append((slides, text, sections))
     return made
 
 
@@ -98,8 +100,9 @@ class SlidesTable(SphinxDirective):
         for source in [folder / SLIDES, folder / "_toc.yml", *pages]:
             self.env.note_dependency(str(source))
         head = [nodes.Text(title) for title in ("Slides", "What is on them", "Here")]
-        body = [[nodes.Text(slides), self.parsed(text), self.links(labels)]
-                for slides, text, labels in rows(on_slides(folder), coverage(pages))]
+        covered = coverage(pages, folder)
+        body = [[nodes.Text(slides), self.parsed(text), self.links(sections)]
+                for slides, text, sections in rows(on_slides(folder), covered)]
         return [table(head, body, widths=(12, 48, 40))]
 
     def parsed(self, text: str) -> nodes.Node:
@@ -107,18 +110,24 @@ class SlidesTable(SphinxDirective):
         inline += self.parse_inline(text)[0]
         return inline
 
-    def links(self, labels: list[str]) -> nodes.Node:
-        """The sections' titles as links; -n -W refuses a label that is nowhere."""
-        inline = nodes.inline()
-        for label in labels:
-            if inline.children:
-                inline += nodes.Text("; ")
-            link = pending_xref(
-                "", nodes.inline(), refdomain="std", reftype="ref", reftarget=label,
-                refexplicit=False, refwarn=True, refdoc=self.env.docname)
-            self.set_source_info(link)
-            inline += link
-        return inline
+    def links(self, sections: list[Section]) -> nodes.Node:
+        """Chapter: section, as links; -n -W refuses a label that is nowhere."""
+        cell = nodes.inline()
+        for page, label in sections:
+            if cell.children:
+                cell += nodes.Text("; ")
+            cell += self.link("doc", f"/{page}")
+            cell += nodes.Text(": ")
+            cell += self.link("ref", label)
+        return cell
+
+    def link(self, kind: str, target: str) -> pending_xref:
+        """What {doc} or {ref} would make: the title of what is there, as a link."""
+        link = pending_xref(
+            "", nodes.inline(), refdomain="std", reftype=kind, reftarget=target,
+            refexplicit=False, refwarn=True, refdoc=self.env.docname)
+        self.set_source_info(link)
+        return link
 
 
 def table(head: list[nodes.Node], body: list[list[nodes.Node]],

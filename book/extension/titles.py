@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 
 NUMBER = re.compile(r'<span class="section-number">[^<]*</span>')
-FIRST = "Convolutional Neural Networks: a course to read, complete and be graded on"
+FIRST = "A course to read, complete and be graded on"  # before the book's own title
 
 
 def set_title(app, pagename, templatename, context, doctree):
     if pagename == app.config.root_doc:
-        context["title"], context["docstitle"] = FIRST, ""
+        context["title"] = FIRST
     elif "title" in context:
         context["title"] = NUMBER.sub("", context["title"])
 

@@ -46,6 +46,40 @@ class Watched:
     outside: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
+    def behaved(self) -> None:
+        """Fail if anything left this machine or went wrong on the page."""
+        assert self.outside == []
+        assert self.errors == []
+
+
+def watched(browser, url: str, width: int = 1280, theme: str = "light",
+            **options) -> Watched:
+    """Open an address in a fresh page, stop every request that would leave."""
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=theme, **options)
+    seen = Watched(context.new_page())
+
+    def stop_outside(route):
+        address = route.request.url
+        if address.startswith(("file:", "data:", "blob:", "http://127.0.0.1:")):
+            route.continue_()
+        else:
+            seen.outside.append(address)
+            route.abort()
+
+    context.route("**/*", stop_outside)
+    seen.page.on("console", lambda message: seen.errors.append(message.text)
+                 if message.type == "error" else None)
+    seen.page.on("pageerror", lambda error: seen.errors.append(str(error)))
+    # "csp" is a script that is not run because scripts are switched off.
+    seen.page.on("requestfailed", lambda request: seen.errors.append(
+        f"{request.url}: {request.failure}") if request.failure != "csp" else None)
+    seen.page.goto(url)
+    # As long as "networkidle" would wait. That event itself does not come for
+    # about one page in a hundred, though nothing is loading.
+    seen.page.wait_for_timeout(500)
+    return seen
+
 
 @pytest.fixture(scope="session")
 def chromium():
@@ -60,44 +94,15 @@ def chromium():
 
 @pytest.fixture
 def opened(chromium) -> Iterator:
-    """Open an address in a fresh page; at the end, nothing may have gone wrong.
+    """Open an address in a fresh page; at the end, nothing may have gone wrong."""
+    all_seen: list[Watched] = []
 
-    Any request to anything but a file or this machine is stopped and fails the
-    test, as does an error on the console or a script that throws.
-    """
-    contexts, watched = [], []
-
-    def open_page(url: str, width: int = 1280, theme: str = "light",
-                  **options) -> object:
-        context = chromium.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=theme, **options)
-        contexts.append(context)
-        seen = Watched(context.new_page())
-        watched.append(seen)
-
-        def stop_outside(route):
-            address = route.request.url
-            if address.startswith(("file:", "data:", "blob:", "http://127.0.0.1:")):
-                route.continue_()
-            else:
-                seen.outside.append(address)
-                route.abort()
-
-        context.route("**/*", stop_outside)
-        seen.page.on("console", lambda message: seen.errors.append(message.text)
-                     if message.type == "error" else None)
-        seen.page.on("pageerror", lambda error: seen.errors.append(str(error)))
-        # "csp" is a script that is not run because scripts are switched off.
-        seen.page.on("requestfailed", lambda request: seen.errors.append(
-            f"{request.url}: {request.failure}") if request.failure != "csp" else None)
-        seen.page.goto(url)
-        # As long as "networkidle" would wait. That event itself does not come for
-        # about one page in a hundred, though nothing is loading.
-        seen.page.wait_for_timeout(500)
-        return seen.page
+    def open_page(url: str, **options) -> object:
+        all_seen.append(watched(chromium, url, **options))
+        return all_seen[-1].page
 
     yield open_page
-    for context in contexts:
-        context.close()
-    assert [seen.outside for seen in watched] == [[] for _ in watched]
-    assert [seen.errors for seen in watched] == [[] for _ in watched]
+    for seen in all_seen:
+        seen.page.context.close()
+    for seen in all_seen:
+        seen.behaved()

@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 import http.server
 import threading
+from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from book_pages import PAGES
+from conftest import Watched, watched
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("book")]
-
-WITH_MATHEMATICS = [page for page in PAGES if page.startswith("chapters/")]
 
 
 def ready(page) -> None:
@@ -23,44 +23,78 @@ def ready(page) -> None:
     page.evaluate("window.MathJax?.startup?.promise")
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_page_loads_alone_and_quietly(built, opened, name):
-    """No request leaves the machine, no console error (see `opened`)."""
-    page = opened((built / name).as_uri())
-    ready(page)
-    assert page.title()
+@pytest.fixture(scope="module", params=PAGES)
+def seen(request, built, chromium) -> Iterator[Watched]:
+    """Each page of the book, opened once for all the tests that take it."""
+    visit = watched(chromium, (built / request.param).as_uri())
+    ready(visit.page)
+    # Folded answers are read too, and no colour is caught half-way.
+    visit.page.eval_on_selector_all(
+        "details", "all => all.forEach(one => one.open = true)")
+    visit.page.add_style_tag(content="*, ::before, ::after "
+                             "{ transition: none !important }")
+    yield visit
+    visit.page.context.close()
 
 
-@pytest.mark.parametrize("name", WITH_MATHEMATICS)
-def test_mathematics_is_drawn(built, opened, name):
-    page = opened((built / name).as_uri())
-    ready(page)
+def narrow(page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.wait_for_timeout(200)  # what scrolls is marked anew
+
+
+def test_page_loads_alone_and_quietly(seen):
+    """No request leaves the machine, no console error."""
+    assert seen.page.title()
+    seen.behaved()
+
+
+def test_mathematics_is_drawn(seen):
+    page = seen.page
     formulas = page.locator(".bd-article .math").count()
-    assert formulas > 3
     assert page.locator(".bd-article .math mjx-container").count() >= formulas
     assert page.locator("mjx-merror, [data-mjx-error]").count() == 0
     sizes = page.eval_on_selector_all(
         "mjx-container > svg",
         "all => all.map(one => one.getBoundingClientRect().width)")
-    assert min(sizes) > 0
+    assert all(size > 0 for size in sizes)
     # A screen reader gets each formula as MathML.
     assert page.locator("mjx-assistive-mml math").count() >= formulas
 
 
-@pytest.mark.parametrize("width", [360, 768])
-@pytest.mark.parametrize("name", PAGES)
-def test_only_wide_blocks_scroll_never_the_page(built, opened, name, width):
-    page = opened((built / name).as_uri(), width=width)
-    ready(page)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+def violations(page, options: dict) -> list:
+    # No preload: axe would fetch stylesheets, which a page in a folder may not. To
+    # list all that is right as well takes as long again.
+    found = Axe().run(page, options={
+        "preload": False, "resultTypes": ["violations"], **options})
+    return [(one["id"], [node["html"][:120] for node in one["nodes"]][:3])
+            for one in found.response["violations"]
+            if one["impact"] in ("serious", "critical")]
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_what_scrolls_is_reached_by_keyboard(built, opened, name):
-    page = opened((built / name).as_uri(), width=360)
-    ready(page)
-    page.wait_for_timeout(200)
-    stuck = page.evaluate("""() => [...document.querySelectorAll(".bd-article *")]
+def test_axe_finds_no_serious_violation(seen):
+    assert seen.page.evaluate("document.documentElement.dataset.theme") == "light"
+    assert violations(seen.page, {}) == []
+
+
+def test_axe_finds_enough_contrast_in_the_dark(seen):
+    """The one rule whose result depends on the theme."""
+    page = seen.page
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
+    found = violations(page, {"runOnly": ["color-contrast"]})
+    page.emulate_media(color_scheme="light")
+    assert found == []
+
+
+@pytest.mark.parametrize("width", [768, 360])
+def test_only_wide_blocks_scroll_never_the_page(seen, width):
+    narrow(seen.page, width)
+    assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_what_scrolls_is_reached_by_keyboard(seen):
+    narrow(seen.page, 360)
+    stuck = seen.page.evaluate("""() => [...document.querySelectorAll(".bd-article *")]
         .filter(one => one.scrollWidth > one.clientWidth + 1
             && ["auto", "scroll"].includes(getComputedStyle(one).overflowX)
             && one.tabIndex < 0 && !one.querySelector("[tabindex='0'], a, button"))
@@ -68,20 +102,14 @@ def test_what_scrolls_is_reached_by_keyboard(built, opened, name):
     assert stuck == []
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("name", PAGES)
-def test_axe_finds_no_serious_violation(built, opened, name, theme):
-    page = opened((built / name).as_uri(), theme=theme)
+def test_a_page_stays_quiet_while_it_is_used(seen):
+    seen.behaved()
+
+
+def test_a_page_full_of_formulas_has_them(built, opened):
+    page = opened((built / "chapters/spatial_arithmetic.html").as_uri())
     ready(page)
-    assert page.evaluate("document.documentElement.dataset.theme") == theme
-    # Folded answers are read too.
-    page.eval_on_selector_all("details", "all => all.forEach(one => one.open = true)")
-    # No preload: axe would fetch stylesheets, which a page in a folder may not.
-    violations = Axe().run(page, options={"preload": False}).response["violations"]
-    assert [
-        (violation["id"], [node["html"][:120] for node in violation["nodes"]][:3])
-        for violation in violations if violation["impact"] in ("serious", "critical")
-    ] == []
+    assert page.locator(".bd-article .math mjx-container").count() > 20
 
 
 def test_text_of_drawings_follows_the_theme(built, opened):

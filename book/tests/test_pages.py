@@ -55,6 +55,7 @@ def test_the_right_answer_is_not_always_at_the_same_place():
 @pytest.mark.parametrize("source", chapters(), ids=lambda path: path.stem)
 def test_chapter_leads_to_an_assignment_that_exists(source):
     part = source.read_text().split("## Your turn")[1].split("\n## ")[0]
+    assert ":class: assignment\n" in part
     notebooks = re.findall(r"exercises/(\w+)/\1\.ipynb", part)
     assert notebooks
     for name in notebooks:
@@ -71,7 +72,7 @@ def test_further_reading_cites_several_sources(source):
 def test_description_reads_well_in_a_search_result(source):
     meta = front_matter(source.read_text())["myst"]["html_meta"]
     description = meta["description lang=en"]
-    assert 70 <= len(description) <= 200
+    assert 70 <= len(description) <= 165
     assert description.endswith(".")
 
 

@@ -50,7 +50,7 @@ def test_what_is_told_states_no_number_that_code_does_not_give():
 
 
 def test_every_slide_is_covered_once_all_chapters_are_there():
-    covered = coverage(sources())
+    covered = coverage(sources(), BOOK)
     assert covered
     missing = set(LECTURE) - set(covered)
     if {source.stem for source in chapters()} >= PLANNED:
@@ -62,10 +62,10 @@ def test_the_table_links_every_covered_slide(built):
     page = (built / "slides.html").read_text()
     table = page[page.index("<table"):page.index("</table>")]
     lines = re.findall(r"<tr.*?</tr>", table, re.DOTALL)[1:]
-    assert len(lines) == len(rows(on_slides(BOOK), coverage(sources())))
-    for labels in coverage(sources()).values():
-        for label in labels:
-            assert f"#{label}\"" in table
+    covered = coverage(sources(), BOOK)
+    assert len(lines) == len(rows(on_slides(BOOK), covered))
+    for page, label in {section for found in covered.values() for section in found}:
+        assert f'href="{page}.html#{label}"' in table
 
 
 @pytest.mark.parametrize("slides", ["0-2", "66-67", "5-4", "x"])
@@ -76,9 +76,10 @@ def test_slides_that_the_lecture_has_not_are_refused(slides):
 
 def test_neighbours_share_a_row_when_text_and_sections_agree():
     told = {1: "title", 2: "sizes", 3: "sizes", 4: "sizes", 5: "end"}
-    covered = {2: ["a"], 3: ["a"], 4: ["a", "b"]}
+    a, b = ("chapters/sizes", "a"), ("chapters/sizes", "b")
+    covered = {2: [a], 3: [a], 4: [a, b]}
     assert rows(told, covered) == [
-        ("1", "title", []), ("2-3", "sizes", ["a"]), ("4", "sizes", ["a", "b"]),
+        ("1", "title", []), ("2-3", "sizes", [a]), ("4", "sizes", [a, b]),
         ("5", "end", [])]
 
 
