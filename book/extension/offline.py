@@ -44,10 +44,12 @@ def copy_mathjax(app, error):
 
 
 def drop_unused(app, error):
-    """Leave out what no page loads: the theme's source maps and translations."""
+    """Leave out what no page loads: the theme's source maps, its translations, and
+    its icons once more as TrueType, which only old browsers ask for."""
     static = Path(app.outdir, "_static")
-    for path in static.rglob("*.map"):
-        path.unlink()
+    for pattern in ("*.map", "*.ttf"):
+        for path in static.rglob(pattern):
+            path.unlink()
     shutil.rmtree(static / "locales", ignore_errors=True)
 
 

@@ -22,6 +22,7 @@ from sphinx.util.docutils import SphinxDirective
 
 LECTURE = range(1, 67)  # its slides
 Section = tuple[str, str]  # (page, label): ("chapters/loss", "the-softmax")
+WHOLE_PAGE = ""  # in the place of a label
 SLIDES = "slides.yml"
 # A lone 22 in front of a colon is a number in YAML, but what a notebook's metadata
 # are keyed by must be text.
@@ -117,8 +118,9 @@ class SlidesTable(SphinxDirective):
             if cell.children:
                 cell += nodes.Text("; ")
             cell += self.link("doc", f"/{page}")
-            cell += nodes.Text(": ")
-            cell += self.link("ref", label)
+            if label != WHOLE_PAGE:
+                cell += nodes.Text(": ")
+                cell += self.link("ref", label)
         return cell
 
     def link(self, kind: str, target: str) -> pending_xref:

@@ -59,7 +59,8 @@ def test_contents_lead_to_the_page_where_each_title_stands(built, texts):
         number = re.search(re.escape(heading) + r" (\d+)", listed)
         assert number, heading
         page = texts[int(number[1]) - 1]
-        assert heading in page, heading
+        # A line may end at a space or behind a hyphen.
+        assert heading.replace(" ", "") in page.replace(" ", ""), heading
 
 
 @pytest.mark.browser
