@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -11,13 +12,16 @@ import nbformat
 import convlab
 
 FOLDER = Path(convlab.__file__).parent
+# Code in a text, for the student to copy.
+LISTING = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 def needed(notebooks: Iterable[Path]) -> set[Path]:
     """Files that the code of released notebooks imports, or what they import does.
 
-    Imports inside of functions count. A notebook's own lines (`!ls`, `%time`) are
-    no imports; a cell that is not Python raises SyntaxError.
+    Code that a text gives to be copied counts, and so do imports inside of
+    functions. A notebook's own lines (`!ls`, `%time`) are no imports; what is not
+    Python raises SyntaxError.
     """
     found: set[Path] = set()
     waiting = [path for notebook in notebooks for path in _of_notebook(notebook)]
@@ -31,9 +35,11 @@ def needed(notebooks: Iterable[Path]) -> set[Path]:
 
 def _of_notebook(path: Path) -> Iterator[Path]:
     for cell in nbformat.read(path, as_version=4).cells:
-        if cell.cell_type == "code":
+        code = ([cell.source] if cell.cell_type == "code"
+                else LISTING.findall(cell.source))
+        for source in code:
             lines = ("" if line.startswith(("!", "%")) else line
-                     for line in cell.source.splitlines())
+                     for line in source.splitlines())
             yield from _imported("\n".join(lines))
 
 

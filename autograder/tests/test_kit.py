@@ -107,13 +107,16 @@ def test_what_an_assignment_asks_for_comes_when_a_later_one_needs_it():
 
 def test_imports_are_followed_into_functions_and_packages(tmp_path):
     notebook = nbformat.v4.new_notebook(cells=[
-        nbformat.v4.new_markdown_cell("import convlab.storage"),
+        nbformat.v4.new_markdown_cell("import convlab.layers"),
+        nbformat.v4.new_markdown_cell(
+            "Or so:\n\n```python\nfrom convlab import augmentation\n```"),
         nbformat.v4.new_code_cell("%time\ndef f():\n    from convlab import run\n"),
     ])
     nbformat.write(notebook, tmp_path / "one.ipynb")
     names = {path.relative_to(REPOSITORY / "convlab").as_posix()
              for path in needed([tmp_path / "one.ipynb"])}
-    assert {"__init__.py", "run.py", "storage.py", "plotting.py"} <= names
+    assert {"__init__.py", "run.py", "storage.py", "plotting.py",
+            "augmentation.py"} <= names
     assert "layers/__init__.py" not in names
 
 
