@@ -158,7 +158,7 @@ def with_bookmarks(pdf: bytes, titles: list[str]) -> bytes:
 
     Chromium writes the text of a heading twice where a page begins with it.
     """
-    writer = PdfWriter(clone_from=io.BytesIO(pdf))
+    writer = PdfWriter(io.BytesIO(pdf), incremental=True)
     marks = list(_below(writer.root_object["/Outlines"]))
     for mark, title in zip(marks, titles, strict=True):
         mark[NameObject("/Title")] = TextStringObject(title)

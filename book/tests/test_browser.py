@@ -54,8 +54,9 @@ def test_mathematics_is_drawn(seen):
     assert page.locator(".bd-article .math mjx-container").count() >= formulas
     assert page.locator("mjx-merror, [data-mjx-error]").count() == 0
     sizes = page.eval_on_selector_all(
-        "mjx-container > svg",
-        "all => all.map(one => one.getBoundingClientRect().width)")
+        "mjx-container > svg",  # but in the reasons of answers not yet given
+        "all => all.filter(one => one.checkVisibility())"
+        ".map(one => one.getBoundingClientRect().width)")
     assert all(size > 0 for size in sizes)
     # A screen reader gets each formula as MathML.
     assert page.locator("mjx-assistive-mml math").count() >= formulas
