@@ -20,6 +20,7 @@ from book.extension.slides import (
 )
 from book.stated import unproved
 
+
 @pytest.mark.parametrize("source", chapters(), ids=lambda path: path.stem)
 def test_chapter_says_which_section_covers_which_slide(source):
     page = source.read_text()
