@@ -232,7 +232,7 @@ def by_class(names: Sequence[str], right: Sequence[float]) -> Drawing:
     if not names or len(names) != len(right) or not all(0 <= p <= 1 for p in right):
         raise SizeError("a name and a part from 0 to 1 for each class are needed")
     rows = sorted(zip(right, names, strict=True), reverse=True)
-    label, width, pitch = 92, 206, 24
+    label, width, pitch = 96, 202, 24
     canvas = Canvas(label + width + 62, len(rows) * pitch + 10)
     for number, (part, name) in enumerate(rows):
         y = 4 + number * pitch
