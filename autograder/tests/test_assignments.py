@@ -12,8 +12,9 @@ from nbgrader.utils import is_grade, is_solution
 
 from autograder import accuracy, hidden
 from autograder.course import Course
+from autograder.hidden import CAPSTONE
 from autograder.intake import lay_out, take_in
-from autograder.judge import CAPSTONE, judge
+from autograder.judge import judge
 from autograder.sample_class.submissions import Maker, perfect, untouched
 from autograder.tests.greys import ARCHITECTURE, greys, hand_in_weights
 from autograder.tests.walls import needs_sandbox
