@@ -323,6 +323,7 @@ def test_a_carried_module_is_loaded_from_beside_the_notebook(tmp_path):
 @needs_sandbox
 def test_speed_is_a_ratio_on_fresh_inputs_with_right_values(monkeypatch):
     monkeypatch.setattr(speed, "PAUSE", 0.01)
+    monkeypatch.setattr(speed, "ROUNDS", 1)
 
     def large(random):
         return Case("a large array", (random.standard_normal((500, 500)),))
@@ -333,7 +334,7 @@ def test_speed_is_a_ratio_on_fresh_inputs_with_right_values(monkeypatch):
 
     assert judged(RIGHT, questions=[timed(1000)]).points == 1
     slow = judged(RIGHT + "import time\nright = double\n"
-                  "def double(x):\n    time.sleep(0.2)\n    return right(x)",
+                  "def double(x):\n    time.sleep(2)\n    return right(x)",
                   questions=[timed(2)])
     verdict = slow.verdicts["double_speed"]
     assert (verdict.status, verdict.points) == ("slow", 0)
