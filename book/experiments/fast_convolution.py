@@ -108,6 +108,8 @@ def run(seed: int) -> dict[str, Any]:
         raw.append(rounds)
     large = next(case for case in CASES if case.name == "large").arrays(rng)
     outcome["threads"] = threads_compared(*large)
+    with other_work():
+        outcome["threads_with_other_work"] = threads_compared(*large)
     outcome["tiles"] = tile_sizes(*large)
     outcome["limits"] = limits(rng)
     outcome["order"] = reading_order()
@@ -210,6 +212,19 @@ def threads_compared(x: np.ndarray, w: np.ndarray, b: np.ndarray) -> dict[str, f
         "tiles, our threads": partial(conv2d_forward, x, w, b),
         "tiles, our threads and BLAS's": both,
     }))
+
+
+@contextlib.contextmanager
+def other_work() -> Iterator[None]:
+    """A process for each core that never rests, as on a machine that is shared."""
+    spinning = [subprocess.Popen([sys.executable, "-c", "while True: pass"])
+                for _ in range(os.cpu_count() or 1)]
+    try:
+        yield
+    finally:
+        for process in spinning:
+            process.kill()
+            process.wait()
 
 
 @contextlib.contextmanager
