@@ -139,9 +139,9 @@ LOST = {
         "while True:\n    try:\n        while True: pass\n    except BaseException:\n"
         "        pass", "longer than 2 s"),
     "closes the connection": (
-        "import os, time\nos.closerange(3, 100)\ntime.sleep(60)", "closed"),
+        "import os, time\nos.closerange(3, 4096)\ntime.sleep(60)", "closed"),
     "sends noise": (
-        "import socket\nfor fd in range(3, 40):\n    try:\n"
+        "import socket\nfor fd in range(3, 4096):\n    try:\n"
         "        socket.socket(fileno=fd).sendall(b'noise' * 1000)\n"
         "    except OSError:\n        pass", "not an answer"),
 }
