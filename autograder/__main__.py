@@ -127,10 +127,12 @@ def feedback(course: Course, assignments: Sequence[str]) -> None:
     """Write each student's feedback page."""
     from autograder.feedback import write_feedback
     from autograder.grading import locked
+    from autograder.late import refresh_penalties
 
     names = _named(course, assignments)
     _must_be_graded(course)
     with locked(course):
+        refresh_penalties(course, names)
         written = write_feedback(course, names)
     click.echo(
         f"{written.made} feedback pages written, {written.unchanged} unchanged: "
@@ -148,10 +150,14 @@ def feedback(course: Course, assignments: Sequence[str]) -> None:
 @click.pass_obj
 def report(course: Course, assignments: Sequence[str]) -> None:
     """Write the class report: one page, for the instructor."""
+    from autograder.grading import locked
+    from autograder.late import refresh_penalties
     from autograder.report import write_report
 
     names = _named(course, assignments)
     _must_be_graded(course)
+    with locked(course):
+        refresh_penalties(course, names)
     click.echo(f"Class report: {_near(write_report(course, names))}")
 
 

@@ -12,12 +12,13 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from traitlets.config import Config
+from traitlets.config import Config, PyFileConfigLoader
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 FOLDER_VARIABLE = "CONVNET_COURSE"
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 COURSE_ID = "convnet"
+SETTINGS = "nbgrader_settings.py"
 # Never copied along with a notebook: what tools leave, and what running a source
 # notebook leaves beside it, a module of solutions.
 IGNORED = [".*", "__pycache__", "*.pyc", "*.part", "carried"]
@@ -119,6 +120,16 @@ class Course:
         return self.folder / "nbgrader.log"
 
     @property
+    def settings(self) -> Path:
+        """The instructor's own settings of nbgrader, where there are any."""
+        return self.folder / SETTINGS
+
+    @property
+    def roster(self) -> Path:
+        """Who takes the course, as last imported."""
+        return self.folder / "roster.csv"
+
+    @property
     def database_url(self) -> str:
         return f"sqlite:///{self.gradebook}"
 
@@ -147,10 +158,11 @@ class Course:
         return self.solutions / assignment / f"{assignment}.ipynb"
 
     def nbgrader(self, submitted: Path | None = None) -> Config:
-        """nbgrader's configuration for this course.
+        """nbgrader's configuration for this course, the instructor's settings last.
 
         `submitted` is the folder nbgrader grades from: what students handed
-        in unless told otherwise.
+        in unless told otherwise. Raises CourseError where the settings cannot
+        be read.
         """
         config = Config()
         folders = config.CourseDirectory
@@ -166,7 +178,20 @@ class Course:
         folders.source_with_tests_directory = self._named(self.folder / "with_tests")
         folders.solution_directory = self._named(self.folder / "answers")
         self._configure_stages(config)
+        config.merge(self._own_settings())
         return config
+
+    def _own_settings(self) -> Config:
+        """What the instructor's file sets: trusted Python, run as it is."""
+        if not self.settings.is_file():
+            return Config()
+        loader = PyFileConfigLoader(self.settings.name, str(self.folder))
+        try:
+            return loader.load_config()
+        except Exception as error:
+            raise CourseError(
+                f"{self.settings} cannot be read: {type(error).__name__}: {error}"
+            ) from error
 
     def _named(self, folder: Path) -> str:
         """A folder as nbgrader wants it: below its root where that is so.

@@ -33,6 +33,8 @@ from autograder.record import QUARANTINED, Record, write_text
 from autograder.release import check_source
 from autograder.scores import bonus_questions, grades_of
 
+LATE_STEP = "nbgrader.preprocessors.AssignLatePenalties"
+
 
 def register(course: Course, assignment: str) -> None:
     """Make sure that the gradebook knows the assignment as it is now.
@@ -104,6 +106,12 @@ def score(course: Course, record: Record) -> None:
     else:
         config = course.nbgrader(submitted=course.intake)
         config.ApplyVerdicts.rejudge = False
+        # Penalties are worked out for the whole class afterwards (late.py), so that
+        # a fault in the instructor's own rule costs no submission its score.
+        steps = config.Autograde.autograde_preprocessors
+        config.Autograde.autograde_preprocessors = [
+            step for step in steps if step != LATE_STEP
+        ]
         graded = _graded_answers(course, record)
         convert(course, Autograde, config, record.assignment, record.student)
         _keep_graded(course, record, graded)

@@ -20,6 +20,7 @@ from autograder.course import Course, CourseError, is_student_id
 from autograder.gradebook import is_scored, nbgrader_log, register, score
 from autograder.grades import Row, write_grades
 from autograder.judging import Task, failed, up_to_date
+from autograder.late import refresh_penalties
 from autograder.record import Record, write_record
 from autograder.sandbox import find_bwrap
 from autograder.seeds import seed_of
@@ -46,6 +47,7 @@ def grade(
     has not changed. Raises CourseError and SandboxUnavailable.
     """
     course.check_assignments(assignments)
+    course.nbgrader()  # the instructor's settings, before anything is judged
     folder = (submitted or course.submitted).resolve()
     if not folder.is_dir():
         raise CourseError(
@@ -68,6 +70,7 @@ def grade(
             if not tasks:
                 say(f"{assignment}: nobody handed in anything in {folder}.")
             unnamed += _grade_tasks(course, tasks, workers, regrade, say)
+        refresh_penalties(course, assignments)
         rows = write_grades(course, unnamed)
     return [row for row in rows if row.assignment in assignments]
 
