@@ -106,6 +106,7 @@ def grade(course: Course, assignments: Sequence[str], **options) -> None:
     """Grade what was handed in; print the table and write grades.csv."""
     from autograder.grades import as_table, still_waiting
     from autograder.grading import grade as grade_class
+    from autograder.roster import missing, roster_of
 
     started = time.monotonic()
     rows = grade_class(course, assignments, say=click.echo, **options)
@@ -118,6 +119,10 @@ def grade(course: Course, assignments: Sequence[str], **options) -> None:
     )
     if waiting := still_waiting(rows):
         click.echo(waiting)
+    for assignment in assignments:
+        there = [row.student_id for row in rows if row.assignment == assignment]
+        if absent := missing(roster_of(course), there):
+            click.echo(f"On the roster, nothing for {assignment}: {_some(absent)}")
 
 
 @main.command()
@@ -159,6 +164,36 @@ def report(course: Course, assignments: Sequence[str]) -> None:
     with locked(course):
         refresh_penalties(course, names)
     click.echo(f"Class report: {_near(write_report(course, names))}")
+
+
+@main.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--id", "id_column", default="", help="The column with student ids.")
+@click.option("--add", is_flag=True, help="Keep who is on the roster already.")
+@click.pass_obj
+def roster(course: Course, file: Path, id_column: str, add: bool) -> None:
+    """Import who takes the course.
+
+    FILE is a CSV with the columns id, first_name, last_name, email and
+    lms_user_id, the gradebook that Canvas exports, or a list of participants,
+    grades or a grading worksheet from Moodle.
+    """
+    from autograder.grading import locked
+    from autograder.roster import import_roster
+
+    with locked(course):
+        imported = import_roster(course, file, id_column, add)
+    click.echo(
+        f"{len(imported.students)} students, {len(imported.new)} of them new: "
+        f"{_near(course.roster)}"
+    )
+    if imported.gone:
+        click.echo(
+            f"No longer on the roster, grades kept: {_some(imported.gone)} "
+            "(--add keeps them on it)"
+        )
+    for where, why in imported.left_out:
+        click.echo(f"Left out, {where}: {why}")
 
 
 @main.command("sample-class")
@@ -210,6 +245,12 @@ def _must_be_graded(course: Course) -> None:
             f"Nothing is graded yet in {course.folder}: "
             "run `python -m autograder grade ASSIGNMENT` first."
         )
+
+
+def _some(names: Sequence[str], most: int = 20) -> str:
+    """Names for one line, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _near(path: Path) -> str:

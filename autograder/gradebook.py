@@ -55,7 +55,7 @@ def register(course: Course, assignment: str) -> None:
         stamp.unlink(missing_ok=True)
         config = course.nbgrader()
         config.CourseDirectory.release_directory = str(course.released)
-        _make_gradebook(course)
+        make_gradebook(course)
         try:
             convert(course, GenerateAssignment, config, assignment, ".")
         except NbGraderException as error:
@@ -67,7 +67,7 @@ def register(course: Course, assignment: str) -> None:
         write_text(stamp, version)
 
 
-def _make_gradebook(course: Course) -> None:
+def make_gradebook(course: Course) -> None:
     """An empty gradebook, where there is none, beside and renamed.
 
     nbgrader asks the `alembic` command for its version, and finds it only if

@@ -11,6 +11,7 @@ from pathlib import Path
 from autograder.course import Course, is_student_id
 from autograder.gradebook import opened
 from autograder.record import QUARANTINED, Record, read_records, write_text
+from autograder.roster import NOT_ON_ROSTER, roster_of
 from autograder.scores import Score, score_of
 
 COLUMNS = ("student_id", "assignment", "score", "max_score", "status", "flags")
@@ -43,14 +44,17 @@ class Row:
 def rows_of(course: Course, records: Iterable[Record]) -> list[Row]:
     """The rows of these records, by assignment and student."""
     rows = []
+    roster = roster_of(course)
     with opened(course) as gradebook:
         for record in records:
             score = score_of(gradebook, record.assignment, record.student)
             if record.status == QUARANTINED:
                 score = score.nothing()
-            flags = " ".join(sorted({*record.flags, *score.flags}))
+            stranger = roster is not None and record.student not in roster
+            flags = {*record.flags, *score.flags, *[NOT_ON_ROSTER] * stranger}
             name = _plain(record.student)
-            rows.append(Row(name, record.assignment, score, record.status, flags))
+            words = " ".join(sorted(flags))
+            rows.append(Row(name, record.assignment, score, record.status, words))
     return sorted(rows, key=lambda row: (row.assignment, row.student_id))
 
 
