@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import secrets
 import select
 import signal
 import socket
-import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
 from autograder import wire
+from autograder.room import Room
 from autograder.sandbox import Limits, Sandbox
+from autograder.warm import NotWarm
 from autograder.watch import Watch
 
 PART = 4 << 20  # bytes of a file sent at once
@@ -25,6 +27,7 @@ PEACE = 2.0  # seconds for a process whose channel closed to be gone
 EXTRA = 1 << 16  # bytes of text around outputs and values
 OUTPUTS = 500  # of one cell
 STREAMS = ("stdout", "stderr")
+log = logging.getLogger(__name__)
 ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 
 
@@ -77,29 +80,45 @@ class Kernel:
         self._alive = False
 
     def start(self) -> Kernel:
-        """Start Python and import its libraries: one to two seconds."""
+        """Start Python with its libraries: warm where that can be done."""
+        if self.sandbox.warm:
+            try:
+                return self._start(self.sandbox.start_warm)
+            except (NotWarm, KernelStartFailed) as error:
+                log.warning("A student process starts cold: %s", error)
+        return self._start(self.sandbox.start)
+
+    def _start(self, open_room: Callable[[int, str], Room]) -> Kernel:
         hello = secrets.token_hex(8)
         self._channel, theirs = socket.socketpair()
         with theirs:
             try:
-                self._room = self.sandbox.start(theirs.fileno(), hello)
+                self._room = open_room(theirs.fileno(), hello)
             except BaseException:
                 self._channel.close()
                 raise
-        self._watch = Watch(self._room.process, self.limits.memory,
-                            self.limits.processes)
+        self._watch = Watch(self._room, self.limits.memory, self.limits.processes)
         self._alive = True
         try:
             deadline = time.monotonic() + self.limits.start_seconds
             reply, _ = self._receive(hello, deadline)
+            self._room.check_walls()
         except KernelLost as lost:
             raise KernelStartFailed(
                 f"A student process did not start: {lost.message}\n"
                 f"{self.printed}".rstrip()) from lost
+        except BaseException:
+            self.close()
+            raise
         versions = reply.get("versions")
         if isinstance(versions, dict):
             self.versions = {str(name): str(one) for name, one in versions.items()}
         return self
+
+    @property
+    def warm(self) -> bool:
+        """Whether it was forked from a process that had imported its libraries."""
+        return self._room.warm
 
     @property
     def alive(self) -> bool:
@@ -180,7 +199,6 @@ class Kernel:
             return
         self._alive = False
         self._watch.kill()
-        self._room.process.wait()
         self._watch.stop()
         self._channel.close()
         self._room.clear()
@@ -236,11 +254,10 @@ class Kernel:
         return found
 
     def _gone(self) -> KernelLost:
-        try:
-            self._room.process.wait(PEACE)
-        except subprocess.TimeoutExpired:
+        status = self._room.exit_status(PEACE)
+        if status is None:
             return self._lost("crash", "It closed its connection to the grader.")
-        return self._lost("crash", _last_words(self._room.process.returncode))
+        return self._lost("crash", _last_words(status))
 
     def _nonsense(self) -> KernelLost:
         return self._lost("crash", "The Python process sent what is not an answer: its "

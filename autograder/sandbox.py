@@ -22,8 +22,11 @@ import tempfile
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from autograder import seccomp
+from autograder.room import Room
+from autograder.warm import GRADER, MODULES, NotWarm, open_room, zygote
 from convlab.run import GRADED
 
 MiB = 1 << 20
@@ -36,7 +39,7 @@ LIMITS_LACKS = (
     "sizes are limited. Use it for submissions that you trust.")
 LAYERS = ("layers",)  # the modules of convlab that hold the reference layers
 PRELOAD = ("numpy", "numba", "matplotlib", "matplotlib.pyplot")
-HOME, COURSE, GRADER = "/scratch", "/course", "/grader"
+HOME, COURSE = "/scratch", "/course"
 SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin")
 ETC = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "localtime",
        "fonts")
@@ -71,17 +74,24 @@ class Sandbox:
     """Starts student processes, all behind the same walls."""
 
     def __init__(self, mode: str = "bwrap", limits: Limits | None = None,
-                 unseen: Collection[str] = LAYERS) -> None:
-        """unseen: modules of convlab that are not there, as ("layers",)."""
+                 unseen: Collection[str] = LAYERS, warm: bool = True) -> None:
+        """unseen: modules of convlab that are not there, as ("layers",).
+
+        `warm`: fork student processes, where that can be done.
+        """
         if mode not in MODES:
             raise ValueError(f"{mode!r} is not a sandbox; choose {' or '.join(MODES)}")
         self.mode = mode
         self.limits = limits or Limits()
         self.unseen = frozenset(unseen)
         self.bwrap = find_bwrap() if mode == "bwrap" else ()
+        self.warm = warm and bool(self.bwrap)  # namespaces can be entered
 
     def start(self, fd: int, hello: str) -> Room:
-        """Start a student process that talks over `fd` and greets with `hello`."""
+        """Start a student process that talks over `fd` and greets with `hello`.
+
+        It imports its libraries first, which takes a second or two.
+        """
         folder = None if self.bwrap else Path(tempfile.mkdtemp(prefix="student-"))
         try:
             command, environment = self._command(fd, hello, folder)
@@ -96,9 +106,26 @@ class Sandbox:
             if folder:
                 shutil.rmtree(folder, ignore_errors=True)
             raise
-        return Room(process, folder)
+        return Room(process, process.stdout, folder)
 
-    def _command(self, fd, hello, folder) -> tuple[list[str], dict[str, str]]:
+    def start_warm(self, fd: int, hello: str) -> Room:
+        """The same, forked from a process that has imported them. Raises NotWarm."""
+        asked = zygote(environment(HOME, self.limits), PRELOAD)
+        try:
+            with _call_filter() as (rules, inherited):
+                command = [self.bwrap[0], *rules, *self.bwrap[1:], "--as-pid-1",
+                           *mounts(self.limits, self.unseen)]
+                config = self._config(hello, HOME, COURSE)
+                config["environment"] = environment(HOME, self.limits)
+                room = open_room(asked, command, inherited, config, fd,
+                                 self.limits.start_seconds)
+        except NotWarm:
+            asked.failures += 1
+            raise
+        return room
+
+    def _command(self, fd: int, hello: str, folder: Path | None
+                 ) -> tuple[list[str], dict[str, str]]:
         package = Path(__file__).parent
         if folder is None:
             home, course, grader = HOME, COURSE, GRADER
@@ -108,12 +135,15 @@ class Sandbox:
                                     for name in ("home", "course", "grader"))
             walls = []
             _furnish(folder, package, self.unseen)
-        config = {"fd": fd, "id": hello, "scratch": home, "preload": PRELOAD,
-                  "path": [*_site_folders(), course],
-                  "rlimits": self._rlimits()}
+        config = self._config(hello, home, course) | {"fd": fd}
         server = [sys.executable, "-I", "-B", "-X", "faulthandler",
                   f"{grader}/server.py", json.dumps(config)]
         return walls + server, environment(home, self.limits)
+
+    def _config(self, hello: str, home: str, course: str) -> dict[str, Any]:
+        """What `server.py` must be told."""
+        return {"id": hello, "scratch": home, "preload": list(PRELOAD),
+                "path": [*_site_folders(), course], "rlimits": self._rlimits()}
 
     def _rlimits(self) -> dict[str, int]:
         limits = self.limits
@@ -125,21 +155,6 @@ class Sandbox:
         if self.bwrap and os.geteuid() and _linux() >= (5, 14):
             found["RLIMIT_NPROC"] = limits.processes
         return found
-
-
-@dataclass(frozen=True)
-class Room:
-    """A started process, and the folder that goes with it in mode "limits"."""
-
-    process: subprocess.Popen
-    folder: Path | None
-
-    def clear(self) -> None:
-        """Remove what is left once the process has ended."""
-        if self.process.stdout:
-            self.process.stdout.close()
-        if self.folder:
-            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 @functools.cache
@@ -286,7 +301,7 @@ def mounts(limits: Limits, unseen: Collection[str]) -> list[str]:
             *view(), "--size", quarter, "--tmpfs", "/dev/shm"]
     for path in _convlab(unseen):
         args += ["--ro-bind", str(path), f"{COURSE}/convlab/{path.name}"]
-    for name in ("server.py", "wire.py"):
+    for name in MODULES:
         args += ["--ro-bind", str(Path(__file__).parent / name), f"{GRADER}/{name}"]
     for path in _font_caches():
         args += ["--ro-bind", str(path), f"{HOME}/.matplotlib/{path.name}"]
@@ -338,7 +353,7 @@ def _furnish(folder: Path, package: Path, unseen: Collection[str]) -> None:
         (folder / name).mkdir(parents=True)
     for path in _convlab(unseen):
         (folder / "course" / "convlab" / path.name).symlink_to(path)
-    for name in ("server.py", "wire.py"):
+    for name in MODULES:
         shutil.copy(package / name, folder / "grader" / name)
     (folder / "home" / ".matplotlib").mkdir()
     for path in _font_caches():

@@ -290,7 +290,7 @@ def calm() -> None:
 
 
 def prepare(config: dict[str, Any]) -> None:
-    """Limits, the working directory, and the imports that take long."""
+    """Limits, the working directory, and where modules are found."""
     for name, value in config["rlimits"].items():
         kind = getattr(resource, name)
         hard = resource.getrlimit(kind)[1]
@@ -299,8 +299,24 @@ def prepare(config: dict[str, Any]) -> None:
     os.chdir(config["scratch"])
     sys.argv = [""]
     sys.path += config["path"]
-    for name in config["preload"]:
+
+
+def preload(names: list[str]) -> None:
+    """The imports that take long."""
+    for name in [*names, "IPython.core.interactiveshell"]:
         importlib.import_module(name)
+
+
+def serve(config: dict[str, Any], wire: Any, fd: int) -> None:
+    """Greet the grader at the other end of `fd`, and answer until it has gone."""
+    server = Server(socket.socket(fileno=fd), wire)
+    # What a student hands in comes last: it cannot stand in for numpy.
+    sys.path[:] = [*(one for one in sys.path if one), config["scratch"]]
+    versions = {name: getattr(module, "__version__", "")
+                for name in config["preload"] + ["IPython"]
+                if "." not in name and (module := sys.modules.get(name))}
+    server.send({"id": config["id"], "versions": versions})
+    server.serve()
 
 
 def main() -> None:
@@ -310,14 +326,8 @@ def main() -> None:
     wire = importlib.import_module("wire")
     sys.path.remove(here)
     prepare(config)
-    server = Server(socket.socket(fileno=config["fd"]), wire)
-    # What a student hands in comes last: it cannot stand in for numpy.
-    sys.path[:] = [*(one for one in sys.path if one), config["scratch"]]
-    versions = {name: getattr(module, "__version__", "")
-                for name in config["preload"] + ["IPython"]
-                if "." not in name and (module := sys.modules.get(name))}
-    server.send({"id": config["id"], "versions": versions})
-    server.serve()
+    preload(config["preload"])
+    serve(config, wire, config["fd"])
 
 
 if __name__ == "__main__":

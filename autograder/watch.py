@@ -10,12 +10,13 @@ import contextlib
 import os
 import select
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
 
 import psutil
+
+from autograder.room import Room
 
 EVERY = 0.05  # seconds
 AT_REST = 0.5  # seconds, at most, until a stopped process does stand still
@@ -24,11 +25,11 @@ GiB = 1 << 30
 
 
 class Watch:
-    """A thread beside one process tree: counts, reads what it prints, kills."""
+    """A thread beside a room's processes: counts, reads what they print, kills."""
 
-    def __init__(self, process: subprocess.Popen, memory: int, processes: int) -> None:
+    def __init__(self, room: Room, memory: int, processes: int) -> None:
         """memory: bytes of all its processes together."""
-        self.process = process
+        self.room = room
         self.memory = memory
         self.processes = processes
         self.verdict: tuple[str, str] | None = None  # status, and a sentence
@@ -44,7 +45,7 @@ class Watch:
             with contextlib.suppress(psutil.Error):
                 one.send_signal(signal.SIGKILL)
         with contextlib.suppress(ProcessLookupError):
-            self.process.kill()
+            self.room.process.kill()
 
     def stop(self) -> None:
         self._done.set()
@@ -74,15 +75,13 @@ class Watch:
                 one.send_signal(number)
 
     def _tree(self) -> Iterator[psutil.Process]:
-        try:
-            top = psutil.Process(self.process.pid)
-            yield from [top, *top.children(recursive=True)]
-        except psutil.Error:
-            return
+        for top in self.room.tops:
+            with contextlib.suppress(psutil.Error):
+                yield from [top, *top.children(recursive=True)]
 
     def _run(self) -> None:
-        pipe = self.process.stdout
-        waiting = [pipe] if pipe else []
+        pipe = self.room.output
+        waiting = [pipe]
         while not self._done.is_set():
             ready, _, _ = select.select(waiting, [], [], EVERY)
             if ready:
@@ -93,14 +92,14 @@ class Watch:
                 self._done.wait(0.001)
             if not waiting:
                 self._done.wait(EVERY)
-            if self.process.poll() is None:
+            if self.room.process.poll() is None:
                 self._count()
 
     def _count(self) -> None:
-        tree = list(self._tree())
+        tree = [one for one in self._tree() if one.pid not in self.room.ours]
         count = len(tree)
         memory = sum(map(_resident, tree))
-        if memory > self.memory and count > 3:  # forks share most of it
+        if memory > self.memory:  # forks share most of it
             memory = sum(map(_own_share, tree))
         self.peak = max(self.peak, memory)
         if memory > self.memory:

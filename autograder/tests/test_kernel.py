@@ -311,7 +311,7 @@ def test_frozen_processes_stand_still(process):
                     "    while True: count += 1\n"
                     "threading.Thread(target=grow, daemon=True).start()\n"
                     "def f(): return count")
-    tree = psutil.Process(kernel._room.process.pid).children(recursive=True)
+    tree = list(kernel._watch._tree())
     with kernel.frozen():
         # one that has ended already, and is not yet reaped, stands still as well
         assert {one.status() for one in tree} - {psutil.STATUS_ZOMBIE} == {
@@ -338,4 +338,5 @@ def test_nothing_is_left_open(monkeypatch):
         return mine.num_fds(), threading.active_count(), len(mine.children())
 
     first = held()  # this process may open something of its own at first use
-    assert [held() for _ in range(3)] == [first] * 3
+    for later in (held() for _ in range(3)):
+        assert all(more <= before for more, before in zip(later, first, strict=True))

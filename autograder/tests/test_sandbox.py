@@ -19,12 +19,13 @@ from autograder.tests.walls import needs_sandbox, quick
 REPOSITORY = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="module")
-def kernel():
-    """One process for all tests of what can be seen."""
+@pytest.fixture(scope="module", params=[True, False], ids=["warm", "cold"])
+def kernel(request):
+    """One process for all tests of what can be seen: forked, and started anew."""
     with pytest.MonkeyPatch.context() as patch:
         quick(patch)
-        with Kernel(Sandbox("bwrap")) as started:
+        with Kernel(Sandbox("bwrap", warm=request.param)) as started:
+            assert started.warm == request.param
             yield started
 
 
@@ -317,12 +318,12 @@ def test_the_process_ends_with_the_grader():
     code = ("from autograder import sandbox; sandbox.PRELOAD = ('numpy',)\n"
             "from autograder.kernel import Kernel\n"
             "kernel = Kernel(sandbox.Sandbox()).start()\n"
-            "print(kernel._room.process.pid, flush=True)\n"
+            "print(*(one.pid for one in kernel._watch._tree()), flush=True)\n"
             "kernel.run_cell('while True: pass', seconds=60)")
     grader = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE,
                               text=True, cwd=REPOSITORY)
-    top = psutil.Process(int(grader.stdout.readline()))
-    tree = [top, *top.children(recursive=True)]
+    tree = list(map(psutil.Process, map(int, grader.stdout.readline().split())))
+    assert len(tree) > 2
     grader.kill()
     grader.wait()
     grader.stdout.close()

@@ -1,0 +1,109 @@
+"""A forked student process is behind the walls, or there is none."""
+
+import os
+import signal
+
+import psutil
+import pytest
+
+from autograder import sandbox, seccomp, warm
+from autograder.kernel import Kernel
+from autograder.sandbox import HOME, Limits, Sandbox, environment
+from autograder.tests.walls import needs_sandbox, quick
+
+
+@pytest.fixture
+def walls(monkeypatch):
+    quick(monkeypatch)
+    return Sandbox("bwrap")
+
+
+def its_zygote(walls):
+    return warm.zygote(environment(HOME, walls.limits), sandbox.PRELOAD)
+
+
+@needs_sandbox
+def test_a_process_without_walls_is_told_from_one_behind_them(walls):
+    with Kernel(walls) as kernel:
+        holder = kernel._room.holder.pid
+        student = kernel._room.keeper.children()[0].pid
+        assert warm.what_is_open(student, holder) == []
+        found = " ".join(warm.what_is_open(os.getpid(), holder))
+    for name in ("mnt namespace", "pid namespace", "net namespace", "ipc namespace",
+                 "uts namespace", "root folder", "a way to gain privileges"):
+        assert name in found
+    assert "no filter" in found or not seccomp.program()
+    assert "CapBnd" in found or psutil.Process().uids().real
+
+
+@needs_sandbox
+def test_a_process_that_is_not_behind_all_walls_runs_nothing(walls, monkeypatch):
+    """It is ended, and another is started the slow way."""
+    monkeypatch.setattr(warm, "what_is_open", lambda *_: ["a hole"])
+    with Kernel(walls) as kernel:
+        assert not kernel.warm
+        assert kernel.run_cell("1").ok
+    assert its_zygote(walls).process.poll() is None
+    assert not psutil.Process(its_zygote(walls).process.pid).children()
+
+
+@needs_sandbox
+def test_each_process_is_as_new(walls):
+    """Nothing of one student's is there for the next."""
+    seen = []
+    for number in range(2):
+        with Kernel(walls) as kernel:
+            assert kernel.warm
+            run = kernel.run_cell(f"""
+import os, numpy, random
+print(os.listdir("."), os.path.exists("/tmp/mine"), hasattr(numpy, "mine"))
+print(numpy.random.rand(), random.random())
+open("mine", "w").close(); open("/tmp/mine", "w").close()
+numpy.mine = {number}""")
+            first, drawn = run.outputs[0]["text"].splitlines()
+            assert "mine" not in first.partition("]")[0]
+            assert first.endswith("False False")
+            seen.append(drawn)
+    assert seen[0] != seen[1]
+
+
+@needs_sandbox
+def test_a_lost_zygote_is_replaced(walls):
+    its_zygote(walls).process.send_signal(signal.SIGKILL)
+    its_zygote(walls).process.wait()
+    with Kernel(walls) as kernel:
+        assert kernel.warm
+
+
+@needs_sandbox
+def test_a_student_process_ends_with_the_zygote(walls):
+    with Kernel(walls) as kernel:
+        student = kernel._room.keeper.children()[0]
+        its_zygote(walls).process.kill()
+        _, alive = psutil.wait_procs([student], timeout=10)
+        assert not alive
+
+
+@needs_sandbox
+def test_how_a_forked_process_ended_is_known(walls):
+    with Kernel(walls) as kernel:
+        student = kernel._room.keeper.children()[0]
+        assert kernel._room.exit_status(0) is None
+        student.send_signal(signal.SIGTERM)
+        assert kernel._room.exit_status(30) == -signal.SIGTERM
+
+
+@needs_sandbox
+def test_nothing_in_it_says_where_the_grader_lies(walls):
+    with Kernel(walls) as kernel:
+        run = kernel.run_cell("""
+found = [open(f"/proc/self/{name}", "rb").read() for name in ("cmdline", "environ")]
+print(b"".join(found), __import__("matplotlib").get_cachedir())""")
+    text = run.outputs[0]["text"]
+    assert str(warm.HERE) not in text
+    assert "/scratch/.matplotlib" in text
+
+
+def test_a_zygote_that_cannot_import_says_so():
+    with pytest.raises(warm.NotWarm, match="no_such_library"):
+        warm.Zygote(environment(HOME, Limits()), ["no_such_library"])
