@@ -93,6 +93,11 @@ def mistakes(course: Course, assignments: Sequence[str]) -> None:
 )
 @click.option("--workers", type=click.IntRange(1), help="How many judge at once.")
 @click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Judge on a Dask cluster: tcp://host:8786, or a scheduler file.",
+)
+@click.option(
     "--sandbox",
     type=click.Choice(["bwrap", "limits"]),
     default="bwrap",
@@ -100,16 +105,28 @@ def mistakes(course: Course, assignments: Sequence[str]) -> None:
     help="Where student code runs; limits is only for submissions you trust.",
 )
 @click.option("--seed", type=click.IntRange(0), help="Draw the hidden tests from this.")
-@click.option("--regrade", is_flag=True, help="Judge again what has not changed, too.")
+@click.option(
+    "--changed/--regrade",
+    default=True,
+    help="Judge only what has changed (the default), or everything once more.",
+)
 @click.pass_obj
-def grade(course: Course, assignments: Sequence[str], **options) -> None:
+def grade(
+    course: Course, assignments: Sequence[str], changed: bool, **options
+) -> None:
     """Grade what was handed in; print the table and write grades.csv."""
     from autograder.grades import as_table, still_waiting
     from autograder.grading import grade as grade_class
     from autograder.roster import missing, roster_of
 
+    if options["workers"] and options["scheduler"]:
+        raise click.UsageError(
+            "--workers is for this machine; a cluster has those that were started."
+        )
     started = time.monotonic()
-    rows = grade_class(course, assignments, say=click.echo, **options)
+    rows = grade_class(
+        course, assignments, regrade=not changed, say=click.echo, **options
+    )
     click.echo()
     click.echo(as_table(rows))
     set_aside = sum(row.status == QUARANTINED for row in rows)

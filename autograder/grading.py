@@ -7,11 +7,12 @@ says so. What has not changed is not done twice.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from tqdm import tqdm
@@ -21,12 +22,14 @@ from autograder.gradebook import is_scored, nbgrader_log, register, score
 from autograder.grades import Row, write_grades
 from autograder.judging import Task, failed, up_to_date
 from autograder.late import refresh_penalties
+from autograder.lock import locked
 from autograder.record import Record, write_record
 from autograder.sandbox import find_bwrap
 from autograder.seeds import seed_of
 from autograder.workers import default_workers, judge_all
 
 Say = Callable[[str], None]
+Judge = Callable[[Iterable[Task]], Iterator[Record]]
 
 
 def grade(
@@ -35,6 +38,7 @@ def grade(
     *,
     submitted: Path | None = None,
     workers: int | None = None,
+    scheduler: str | None = None,
     sandbox: str = "bwrap",
     seed: int | None = None,
     regrade: bool = False,
@@ -43,8 +47,9 @@ def grade(
     """Grade assignments and write grades.csv; the rows of those assignments.
 
     `submitted` holds <student>/<assignment>/ folders; the course's own by
-    default. `seed` sets the hidden tests' seed, `regrade` judges again what
-    has not changed. Raises CourseError and SandboxUnavailable.
+    default. `workers` processes judge, or a Dask cluster if its `scheduler` is
+    given. `seed` sets the hidden tests' seed, `regrade` judges again what has
+    not changed. Raises CourseError and SandboxUnavailable.
     """
     course.check_assignments(assignments)
     course.nbgrader()  # the instructor's settings, before anything is judged
@@ -55,21 +60,20 @@ def grade(
             "<student>/<assignment>/<assignment>.ipynb, or name another with "
             "--submitted."
         )
-    if sandbox == "bwrap":
+    if sandbox == "bwrap" and not scheduler:
         find_bwrap()
-    workers = default_workers() if workers is None else workers
     unnamed: list[Record] = []
-    with locked(course):
+    with judges(workers, scheduler) as judge, locked(course) as run:
         for assignment in assignments:
             register(course, assignment)
             tasks = [
                 Task(course, assignment, student, folder / student / assignment,
-                     seed_of(course, assignment, seed), sandbox)
+                     seed_of(course, assignment, seed), sandbox, run)
                 for student in handed_in(folder, assignment)
             ]  # fmt: skip
             if not tasks:
                 say(f"{assignment}: nobody handed in anything in {folder}.")
-            unnamed += _grade_tasks(course, tasks, workers, regrade, say)
+            unnamed += _grade_tasks(course, tasks, judge, regrade, say)
         refresh_penalties(course, assignments)
         rows = write_grades(course, unnamed)
     return [row for row in rows if row.assignment in assignments]
@@ -86,26 +90,57 @@ def handed_in(submitted: Path, assignment: str) -> list[str]:
     )
 
 
+@contextmanager
+def judges(workers: int | None, scheduler: str | None) -> Iterator[Judge]:
+    """Who judges: processes here, one for each core by default, or a cluster."""
+    if not scheduler:
+        yield partial(
+            judge_all, workers=default_workers() if workers is None else workers
+        )
+        return
+    from autograder import cluster  # a second of imports, needed here alone
+
+    with cluster.connected(scheduler) as client:
+        yield partial(cluster.judge_all, client)
+
+
 def _grade_tasks(
-    course: Course, tasks: Sequence[Task], workers: int, regrade: bool, say: Say
+    course: Course, tasks: Sequence[Task], judge: Judge, regrade: bool, say: Say
 ) -> list[Record]:
     """Judge and score; the records of folders that cannot be students'."""
-    done = {task: None if regrade else up_to_date(task) for task in tasks}
-    waiting = [task for task in tasks if done[task] is None]
+    waiting, unscored = _to_do(course, tasks, regrade)
     if tasks:
         kept = len(tasks) - len(waiting)
         say(
             f"{tasks[0].assignment}: {len(tasks)} submissions, {kept} unchanged since "
             f"they were judged, {len(waiting)} to judge."
         )
-    records = [record for record in done.values() if record]
+    judged = _watched(judge(waiting), len(waiting), "judged")
+    known = _watched(filter(None, map(up_to_date, unscored)), len(unscored), "scored")
     unnamed = []
-    for record in (*records, *_watched(judge_all(waiting, workers), len(waiting))):
+    for record in chain(known, judged):
         if is_student_id(record.student):
             _score(course, record)
         else:
             unnamed.append(record)
     return unnamed
+
+
+def _to_do(
+    course: Course, tasks: Sequence[Task], regrade: bool
+) -> tuple[list[Task], list[Task]]:
+    """What is to be judged, and what was judged but never reached the gradebook.
+
+    No record is kept: a class of them would fill the memory.
+    """
+    waiting, unscored = [], []
+    for task in tqdm(tasks, desc="looked at", unit="submission", delay=2, leave=False):
+        record = None if regrade else up_to_date(task)
+        if record is None:
+            waiting.append(task)
+        elif not is_scored(course, record):
+            unscored.append(task)
+    return waiting, unscored
 
 
 def _score(course: Course, record: Record) -> None:
@@ -125,33 +160,14 @@ def _score(course: Course, record: Record) -> None:
         score(course, broken)
 
 
-def _watched(records: Iterator[Record], total: int) -> Iterator[Record]:
+def _watched(records: Iterator[Record], total: int, done: str) -> Iterator[Record]:
     """The records, with a line of progress: rate, and time left."""
     yield from tqdm(
         records,
         total=total,
         unit="submission",
-        desc="judged",
+        desc=done,
         disable=not total,
         mininterval=0.5 if sys.stderr.isatty() else 10.0,
         smoothing=0.1,
     )
-
-
-@contextmanager
-def locked(course: Course) -> Iterator[None]:
-    """Only one process grades a course; the lock goes when the process does."""
-    course.folder.mkdir(parents=True, exist_ok=True)
-    with open(course.folder / ".lock", "a+", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            file.seek(0)
-            raise CourseError(
-                f"This course is being graded already, by process {file.read() or '?'}."
-                " Wait for it to finish, or end it."
-            ) from error
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield

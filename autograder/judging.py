@@ -6,6 +6,7 @@ process, on any machine that sees the course folder, can do it.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -17,9 +18,19 @@ from autograder import hidden
 from autograder.course import Course, is_student_id
 from autograder.intake import lay_out, take_in
 from autograder.judge import judge
+from autograder.kernel import KernelLost, KernelStartFailed
 from autograder.keys import code_digest, submission_key
+from autograder.lock import is_current
 from autograder.record import Record, read_record, write_record
+from autograder.sandbox import SandboxUnavailable
 from autograder.verdict import FAULT
+
+STARTS = 3  # times that a submission is begun whose process does not start
+log = logging.getLogger(__name__)
+
+
+class Superseded(Exception):
+    """Another run grades this course now: what this one finds is not wanted."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +43,10 @@ class Task:
     folder: Path  # what was handed in
     seed: int
     sandbox: str = "bwrap"
+    run: str = ""  # of the grader that asked, if one did
+
+    def __str__(self) -> str:
+        return f"{self.student}'s {self.assignment}"
 
 
 def up_to_date(task: Task) -> Record | None:
@@ -48,8 +63,30 @@ def up_to_date(task: Task) -> Record | None:
     return record if record.reason or laid_out.is_dir() else None
 
 
+def judge_or_say_why(task: Task) -> Record:
+    """Judge a submission; any fault costs it alone, and is said in its record.
+
+    A student's process that does not start, or ends before student code runs in
+    it, is nobody's doing, so the submission is begun again.
+    Raises SandboxUnavailable.
+    """
+    for start in range(1, STARTS + 1):
+        try:
+            return judge_submission(task)
+        except SandboxUnavailable:
+            raise
+        except (KernelLost, KernelStartFailed) as error:
+            log.warning("Judging %s, start %d: %s", task, start, error)
+            why = f"{type(error).__name__}: {error}."
+        except Exception as error:
+            log.exception("Judging %s failed", task)
+            why = f"{type(error).__name__}: {error}."
+            break
+    return failed(task, why)
+
+
 def judge_submission(task: Task) -> Record:
-    """Take in, judge and record one submission."""
+    """Take in, judge and record one submission; raises Superseded."""
     course = task.course
     record = Record(
         task.student, task.assignment, _key(task), str(task.folder), task.seed
@@ -66,6 +103,7 @@ def judge_submission(task: Task) -> Record:
         _other_releases(course, task.assignment),
     )
     laid_out = course.intake / task.student / task.assignment
+    _check_wanted(task)
     lay_out(intake, laid_out)
     record = replace(
         record, repairs=tuple(intake.repairs), findings=tuple(intake.findings)
@@ -85,8 +123,14 @@ def judge_submission(task: Task) -> Record:
                 sandbox=task.sandbox,
             ),
         )
+    _check_wanted(task)
     write_record(course.verdicts, record)
     return record
+
+
+def _check_wanted(task: Task) -> None:
+    if task.run and not is_current(task.course, task.run):
+        raise Superseded("the course is being graded by another run now")
 
 
 def failed(task: Task, why: str) -> Record:
@@ -107,7 +151,6 @@ def release_of(course: Course, assignment: str) -> NotebookNode:
     """The notebook that this course's gradebook knows, as students got it."""
     path = course.released / assignment / f"{assignment}.ipynb"
     return _read(path, path.stat().st_mtime_ns)
-
 
 
 def _other_releases(course: Course, assignment: str) -> dict[str, NotebookNode]:

@@ -28,9 +28,9 @@ DECIDING = (
     "convlab/data/*.py",
 )
 NOT_DECIDING = {
-    "__main__.py", "feedback.py", "gradebook.py", "grades.py", "grading.py", "kit.py",
-    "nbgrader_config.py", "preview.py", "release.py", "report.py", "scores.py",
-    "workers.py",
+    "__main__.py", "cluster.py", "feedback.py", "gradebook.py", "grades.py",
+    "grading.py", "kit.py", "lock.py", "nbgrader_config.py", "preview.py",
+    "release.py", "report.py", "scores.py", "workers.py",
 }  # fmt: skip
 
 

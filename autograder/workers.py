@@ -11,17 +11,20 @@ import logging
 import multiprocessing
 import multiprocessing.connection
 import os
+import signal
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 
-from autograder.judging import Task, failed, judge_submission
+from autograder.judging import Task, failed, judge_or_say_why
 from autograder.record import Record
-from autograder.sandbox import SandboxUnavailable
 
 TRIES = 3
+AHEAD = 1  # tasks that lie ready, so that no worker waits for the gradebook
+# Imported once, in a process that workers are forked from.
+PRELOAD = ["autograder.judging"]
 log = logging.getLogger(__name__)
 
 
@@ -40,7 +43,7 @@ def judge_all(tasks: Iterable[Task], workers: int) -> Iterator[Record]:
     """
     if workers == 0:
         for task in tasks:
-            yield _judge_or_say_why(task)
+            yield judge_or_say_why(task)
         return
     waiting = deque((task, 1) for task in tasks)
     suspects: deque[tuple[Task, int]] = deque()
@@ -48,16 +51,16 @@ def judge_all(tasks: Iterable[Task], workers: int) -> Iterator[Record]:
         # What was being judged when a worker died is tried again alone, so that
         # only the submission that kills workers uses up its tries.
         if suspects:
-            yield from _judge_until_broken(suspects, 1, suspects)
+            yield from _judge_until_broken(suspects, 1, 0, suspects)
         else:
-            yield from _judge_until_broken(
-                waiting, min(workers, len(waiting)), suspects
-            )
+            most = min(workers, len(waiting))
+            yield from _judge_until_broken(waiting, most, AHEAD, suspects)
 
 
 def _judge_until_broken(
     waiting: deque[tuple[Task, int]],
     workers: int,
+    ahead: int,
     suspects: deque[tuple[Task, int]],
 ) -> Iterator[Record]:
     """Judge what waits; when a worker dies, hand over what was being judged."""
@@ -65,11 +68,12 @@ def _judge_until_broken(
     pool = _pool(workers)
     try:
         while waiting or running:
-            while waiting and len(running) < workers:
-                task, tries = waiting.popleft()
-                running[pool.submit(_judge_or_say_why, task)] = (task, tries)
+            while waiting and len(running) < workers + ahead:
+                # Taken from the queue only once the pool has it: it may be broken.
+                running[pool.submit(judge_or_say_why, waiting[0][0])] = waiting[0]
+                waiting.popleft()
             done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
+            for future in sorted(done, key=_is_broken):
                 record = future.result()
                 del running[future]
                 yield record
@@ -84,12 +88,14 @@ def _judge_until_broken(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
+def _is_broken(done: Future[Record]) -> bool:
+    return isinstance(done.exception(), BrokenProcessPool)
+
+
 def _pool(workers: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(
-        workers,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_end_with_the_grader,
-    )
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOAD)
+    return ProcessPoolExecutor(workers, context, _end_with_the_grader)
 
 
 def _end_with_the_grader() -> None:
@@ -100,14 +106,5 @@ def _end_with_the_grader() -> None:
         multiprocessing.connection.wait([parent.sentinel])
         os._exit(1)
 
+    signal.signal(signal.SIGINT, lambda *_: os._exit(1))
     threading.Thread(target=watch, daemon=True).start()
-
-
-def _judge_or_say_why(task: Task) -> Record:
-    try:
-        return judge_submission(task)
-    except SandboxUnavailable:
-        raise
-    except Exception as error:
-        log.exception("Judging %s failed", task)
-        return failed(task, f"{type(error).__name__}: {error}.")

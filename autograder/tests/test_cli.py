@@ -16,7 +16,7 @@ def run(tiny, monkeypatch):
     monkeypatch.setattr("autograder.__main__.Course", lambda folder: tiny.course)
     judge_all = workers.judge_all
     monkeypatch.setattr(
-        "autograder.grading.judge_all", lambda tasks, number: judge_all(tasks, 0)
+        "autograder.grading.judge_all", lambda tasks, workers: judge_all(tasks, 0)
     )
 
     def invoke(*words):

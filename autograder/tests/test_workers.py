@@ -29,12 +29,8 @@ def judge_or_die(task: Task) -> Record:
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Judge by name, in workers that are forked and so know this module."""
-    monkeypatch.setattr(workers, "_judge_or_say_why", judge_or_die)
-    real = workers.multiprocessing.get_context
-    monkeypatch.setattr(
-        workers.multiprocessing, "get_context", lambda method: real("forkserver")
-    )
+    """Judge by name."""
+    monkeypatch.setattr(workers, "judge_or_say_why", judge_or_die)
 
 
 def test_a_killed_worker_costs_only_the_submission_that_kills(tmp_path, quick):
