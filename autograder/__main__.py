@@ -184,6 +184,71 @@ def report(course: Course, assignments: Sequence[str]) -> None:
 
 
 @main.command()
+@click.argument("assignments", nargs=-1)
+@click.option(
+    "--format",
+    "platform",
+    type=click.Choice(["csv", "canvas", "moodle"]),
+    default="csv",
+    show_default=True,
+)
+@click.option(
+    "--to",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file to write (default: export-FORMAT.csv in the course folder).",
+)
+@click.option(
+    "--gradebook",
+    "--worksheet",
+    "given",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="What Canvas or Moodle exported, to be filled in.",
+)
+@click.option(
+    "--column",
+    "headings",
+    multiple=True,
+    metavar="ASSIGNMENT=HEADING",
+    help="Canvas's column of an assignment, where it has another name.",
+)
+@click.option("--scale", is_flag=True, help="Fit scores to the platform's maximum.")
+@click.pass_obj
+def export(
+    course: Course,
+    assignments: Sequence[str],
+    platform: str,
+    to: Path | None,
+    given: Path | None,
+    headings: Sequence[str],
+    scale: bool,
+) -> None:
+    """Write grades for a spreadsheet, Canvas or Moodle.
+
+    Late penalties, extra credit and points given by hand are in them. Who is on
+    the roster and handed in nothing has 0.
+    """
+    from autograder.export import export as write_export
+    from autograder.export import graded
+    from autograder.grading import locked
+    from autograder.late import refresh_penalties
+
+    _must_be_graded(course)
+    columns = dict(_assigned(heading) for heading in headings)
+    course.check_assignments([*assignments, *columns])
+    names = graded(course, assignments)
+    to = to or course.folder / f"export-{platform}.csv"
+    with locked(course):
+        refresh_penalties(course, names)
+    exported = write_export(
+        course, names, to,
+        platform=platform, given=given, columns=columns, scale=scale,
+    )  # fmt: skip
+    click.echo(f"{exported.students} students, {', '.join(names)}: {_near(to)}")
+    for remark in exported.remarks:
+        click.echo(f"  {remark}")
+
+
+@main.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--id", "id_column", default="", help="The column with student ids.")
 @click.option("--add", is_flag=True, help="Keep who is on the roster already.")
@@ -254,6 +319,14 @@ def sample_class(
 def _named(course: Course, assignments: Sequence[str]) -> list[str]:
     course.check_assignments(assignments)
     return list(assignments) or course.assignments()
+
+
+def _assigned(heading: str) -> tuple[str, str]:
+    """An assignment and the heading of its column."""
+    assignment, given, text = heading.partition("=")
+    if not given:
+        raise click.UsageError(f"--column takes ASSIGNMENT=HEADING, not {heading!r}.")
+    return assignment.strip(), text
 
 
 def _must_be_graded(course: Course) -> None:
