@@ -9,6 +9,7 @@ import pytest
 
 from autograder import sandbox, speed
 from autograder.judge import generator, judge
+from autograder.kernel import Kernel
 from autograder.questions import Case, Misconception, Question, Speed
 from autograder.sandbox import Limits
 from autograder.tests.walls import needs_sandbox, quick
@@ -380,3 +381,35 @@ def test_a_verdict_cannot_give_what_is_not_there():
     half = Verdict("q", 0.5, 1, "right", "Well.").as_outputs()
     assert half[0]["text"] == "0.5 of 1 points\nWell.\n"
     assert half[1]["data"]["text/plain"] == "0.5"
+
+
+def without_times(judgement):
+    found = judgement.to_json()
+    for name in ("seconds", "timings"):
+        del found[name]
+    for verdict in found["verdicts"].values():
+        del verdict["seconds"]
+    return found
+
+
+@needs_sandbox
+@pytest.mark.parametrize("source", [RIGHT, f"{RIGHT}\nimport os\nos._exit(1)\n"],
+                         ids=["sound", "crashes"])
+def test_a_process_ended_from_outside_costs_nothing(source, monkeypatch):
+    cells = (RIGHT, source, "print(total(np.ones(3)))")
+    undisturbed = without_times(judged(*cells))
+    ask, asked = Kernel._ask, []
+
+    def killed_at(moment):
+        def killing(self, *args, **options):
+            asked.append(None)
+            if len(asked) == moment:
+                self._watch.kill()
+            return ask(self, *args, **options)
+        asked.clear()
+        monkeypatch.setattr(Kernel, "_ask", killing)
+        return without_times(judged(*cells))
+
+    assert killed_at(0) == undisturbed, "never"
+    for moment in (1, 3, 4, len(asked) - 1):
+        assert killed_at(moment) == undisturbed, f"at request {moment}"
