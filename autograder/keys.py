@@ -29,8 +29,8 @@ DECIDING = (
 )
 NOT_DECIDING = {
     "__main__.py", "cluster.py", "feedback.py", "gradebook.py", "grades.py",
-    "grading.py", "kit.py", "lock.py", "nbgrader_config.py", "preview.py",
-    "release.py", "report.py", "scores.py", "workers.py",
+    "grading.py", "kit.py", "lock.py", "nbgrader_config.py", "preview.py", "release.py",
+    "report.py", "scores.py", "similarity.py", "tallies.py", "workers.py",
 }  # fmt: skip
 
 
