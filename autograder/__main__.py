@@ -249,6 +249,59 @@ def export(
 
 
 @main.command()
+@click.argument("assignment")
+@click.argument("archive", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--from",
+    "platform",
+    type=click.Choice(["canvas", "moodle"]),
+    help="Whose archive it is (default: as its names say).",
+)
+@click.option(
+    "--worksheet",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Moodle's grading worksheet: whose each number is, and when they handed in.",
+)
+@click.option("--replace", is_flag=True, help="Whatever is there, put this in place.")
+@click.pass_obj
+def collect(
+    course: Course,
+    assignment: str,
+    archive: Path,
+    platform: str | None,
+    worksheet: Path | None,
+    replace: bool,
+) -> None:
+    """Collect the submissions in an archive from Canvas or Moodle.
+
+    ARCHIVE is what Canvas's "Download Submissions" or Moodle's "Download all
+    submissions" gives.
+    """
+    from autograder.collect import collect as collect_archive
+    from autograder.grading import locked
+
+    with locked(course):
+        done = collect_archive(
+            course, assignment, archive,
+            platform=platform or "", worksheet=worksheet, replace=replace,
+        )  # fmt: skip
+    click.echo(
+        f"{assignment}: {len(done.new)} new, {len(done.replaced)} newer than what was "
+        f"there, {len(done.unchanged)} unchanged: {_near(course.submitted)}"
+    )
+    for words, names in (
+        ("Older than what is there, not taken", done.older),
+        ("Which is newer cannot be told, not taken (--replace takes it)", done.unsure),
+        ("Late, says the platform", done.late),
+        ("Not on the roster", done.strangers),
+    ):
+        if names:
+            click.echo(f"  {words}: {_some(names)}")
+    for name, why in done.left_out:
+        click.echo(f"  Left out, {name}: {why}")
+
+
+@main.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--id", "id_column", default="", help="The column with student ids.")
 @click.option("--add", is_flag=True, help="Keep who is on the roster already.")

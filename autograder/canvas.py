@@ -15,12 +15,24 @@ from dataclasses import replace
 from autograder.course import CourseError
 from autograder.grades import number
 from autograder.matching import Row, factor, match, points, safe_cell
+from autograder.roster import Student
 from autograder.spreadsheet import Sheet, as_csv, harmless
 from autograder.standings import Standing
 
 POINTS_POSSIBLE = "    Points Possible"
 # A student whom no roster names is called this and Canvas's own number.
 PREFIX = "canvas-"
+# A student's file: the name in small letters without spaces, LATE, Canvas's numbers
+# for the student and for the file, and the name that the student gave it. A file
+# that was handed in again has "-1" and so on before its ending. Graded anonymously,
+# there is no number for the student.
+SUBMISSION = re.compile(
+    r"(?:(?P<name>[^/]*?)_)?(?:(?P<late>LATE|late)_)?(?P<number>\d+)_(?P<order>\d+)_"
+    r"(?P<file>.+)",
+    re.DOTALL,
+)
+ANONYMOUS = re.compile(r"(LATE_)?anon_(?=\d*[A-Za-z])[A-Za-z0-9]+_\d+_")
+AGAIN = re.compile(r"-\d{1,2}(?=\.ipynb$)")
 _KEYS = (
     ("lms_user_id", "ID"), ("id", "SIS Login ID"), ("id", "SIS User ID"),
     ("id", "Integration ID"), ("email", "SIS Login ID"),
@@ -32,7 +44,7 @@ _NO_SCORE = ("EX", "N/A")  # excused; not assigned to this student
 
 def new_gradebook(assignments: Sequence[str], standings: Sequence[Standing]) -> str:
     """A file to import: Canvas's own ID where the roster has it, and the login."""
-    students = {one.student.id: _numbered(one).student for one in standings}
+    students = {one.student.id: _numbered(one.student) for one in standings}
     scores = {(one.student.id, one.assignment): one.score for one in standings}
     most = _most(standings)
     header = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", *assignments]
@@ -79,8 +91,10 @@ def filled_gradebook(
     remarks: list[str] = []
     matched: dict[str, dict[int, Standing]] = {}
     for name in assignments:
-        ours = [_numbered(one) for one in standings if one.assignment == name]
-        matched[name], alone = match(ours, sheet, people, _KEYS)
+        ours = {one.student.id: one for one in standings if one.assignment == name}
+        students = [_numbered(one.student) for one in ours.values()]
+        lines, alone = match(students, sheet, people, _KEYS)
+        matched[name] = {line: ours[student] for line, student in lines.items()}
         remarks += [f"{name}: {remark}" for remark in alone]
     rows = [[POINTS_POSSIBLE, *[""] * section, *theirs.values()]]
     for line, row in people:
@@ -139,10 +153,8 @@ def _most(standings: Sequence[Standing]) -> dict[str, float]:
     return {one.assignment: one.score.most for one in standings}
 
 
-def _numbered(one: Standing) -> Standing:
+def _numbered(student: Student) -> Student:
     """With Canvas's number, which an id made up of it gives away."""
-    name, student = one.student.id, one.student
-    if student.lms_user_id or not name.startswith(PREFIX):
-        return one
-    number_of = replace(student, lms_user_id=name.removeprefix(PREFIX))
-    return replace(one, student=number_of)
+    if student.lms_user_id or not student.id.startswith(PREFIX):
+        return student
+    return replace(student, lms_user_id=student.id.removeprefix(PREFIX))

@@ -230,6 +230,14 @@ class Course:
             "autograder.feedback.Explain",
             "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
         ]
+        # What platforms let an instructor download, for zip_collect.
+        collect = config.ZipCollectApp
+        collect.extractor_plugin = "autograder.uploads.SafeExtractor"
+        collect.collector_plugin = "autograder.uploads.StudentFolders"
+        downloaded = self.folder / "downloaded"
+        collect.downloaded_directory = os.path.relpath(downloaded, self.repository)
+        config.SafeExtractor.folder = str(self.folder)
+        config.SafeExtractor.repository = str(self.repository)
         config.CourseStep.folder = str(self.folder)
         config.CourseStep.repository = str(self.repository)
         # Below GenerateFeedback only: formgrader's pages keep their own templates.

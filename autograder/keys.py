@@ -28,9 +28,11 @@ DECIDING = (
     "convlab/data/*.py",
 )
 NOT_DECIDING = {
-    "__main__.py", "cluster.py", "feedback.py", "gradebook.py", "grades.py",
-    "grading.py", "kit.py", "lock.py", "nbgrader_config.py", "preview.py", "release.py",
-    "report.py", "scores.py", "similarity.py", "tallies.py", "workers.py",
+    "__main__.py", "archive.py", "canvas.py", "cluster.py", "collect.py", "export.py",
+    "feedback.py", "gradebook.py", "grades.py", "grading.py", "kit.py", "late.py",
+    "lock.py", "matching.py", "moodle.py", "nbgrader_config.py", "preview.py",
+    "release.py", "report.py", "roster.py", "scores.py", "similarity.py",
+    "spreadsheet.py", "standings.py", "tallies.py", "uploads.py", "workers.py",
 }  # fmt: skip
 
 

@@ -11,46 +11,46 @@ from autograder.course import CourseError
 from autograder.grades import number
 from autograder.roster import Student
 from autograder.spreadsheet import Sheet, harmless
-from autograder.standings import Standing
 
 Row = tuple[int, tuple[str, ...]]
 NAME = "name"
 
 
 def match(
-    standings: Sequence[Standing],
+    students: Sequence[Student],
     sheet: Sheet,
     rows: Sequence[Row],
     keys: Sequence[tuple[str, str]],
-) -> tuple[dict[int, Standing], list[str]]:
-    """The standing of each row, by its line; and who is in one place alone.
+) -> tuple[dict[int, str], list[str]]:
+    """Each row's student, by its line; and who is in one place alone, in words.
 
     `keys` are pairs, the surest first: what we know a student by, and the heading
     of the column that may hold it.
     """
-    matched: dict[int, Standing] = {}
-    left = {one.student.id: one for one in standings}
+    matched: dict[int, str] = {}
+    left = {student.id for student in students}
     for ours, heading in keys:
         place = sheet.column(heading)
         if place is None:
             continue
         theirs: dict[str, list[int]] = {}
         for line, row in rows:
-            theirs.setdefault(_plain(row[place]), []).append(line)
+            theirs.setdefault(plain(row[place]), []).append(line)
         mine: dict[str, list[str]] = {}
-        for one in standings:
-            mine.setdefault(_key(one.student, ours), []).append(one.student.id)
+        for student in students:
+            mine.setdefault(_key(student, ours), []).append(student.id)
         for key, names in mine.items():
             lines = theirs.get(key, [])
             if not key or len(names) != 1 or len(lines) != 1:
                 continue
             if names[0] in left and lines[0] not in matched:
-                matched[lines[0]] = left.pop(names[0])
-    return matched, _alone(sheet, rows, matched, list(left))
+                matched[lines[0]] = names[0]
+                left.remove(names[0])
+    return matched, _alone(sheet, rows, matched, sorted(left))
 
 
 def _alone(
-    sheet: Sheet, rows: Sequence[Row], matched: dict[int, Standing], left: list[str]
+    sheet: Sheet, rows: Sequence[Row], matched: dict[int, str], left: list[str]
 ) -> list[str]:
     file, remarks = sheet.path.name, []
     if left:
@@ -104,9 +104,10 @@ def points(score: float) -> str:
 
 def _key(student: Student, ours: str) -> str:
     if ours == NAME:
-        return _plain(f"{student.first_name} {student.last_name}")
-    return _plain(getattr(student, ours))
+        return plain(f"{student.first_name} {student.last_name}")
+    return plain(getattr(student, ours))
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """A key without what people type differently."""
     return " ".join(text.split()).casefold()

@@ -9,13 +9,27 @@ handed in.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
-from autograder.course import CourseError
+from dateutil import parser, tz
+
+from autograder.course import CourseError, is_student_id
 from autograder.matching import NAME, factor, match, points, safe_cell, value
+from autograder.roster import Student
 from autograder.spreadsheet import Sheet, as_csv, harmless
 from autograder.standings import Standing
 
+# A student's file: full name, the number in this assignment's Identifier, and the
+# plugin that took it in; then a folder (before Moodle 3.1, and by choice, none).
+SUBMISSION = re.compile(
+    r"(?P<name>[^/]*?)_(?P<number>\d+)_assignsubmission_(?P<kind>[a-z]+)_?[/_]"
+    r"(?P<file>.+)",
+    re.DOTALL,
+)
+_IDENTIFIER = re.compile(r"\D*(\d+)\s*")
 _KEYS = (
     ("id", "Username"), ("id", "ID number"), ("email", "Email address"),
     ("id", "Email address"), (NAME, "Full name"),
@@ -46,12 +60,14 @@ def filled_worksheet(
     open_at = sheet.column("Grade can be changed")
     if grade_at is None or most_at is None:
         raise CourseError(f"{sheet.path} lacks the column Grade or Maximum Grade.")
-    matched, remarks = match(standings, sheet, sheet.rows, _KEYS)
+    ours = {one.student.id: one for one in standings}
+    students = [one.student for one in standings]
+    matched, remarks = match(students, sheet, sheet.rows, _KEYS)
     rows, capped, closed = [], [], []
     for line, row in sheet.rows:
         cells = [safe_cell(sheet, at, row, ["Identifier"]) for at in range(len(row))]
         rows.append(cells)
-        one = matched.get(line)
+        one = ours.get(matched.get(line, ""))
         if one is None:
             continue
         if open_at is not None and row[open_at].strip().lower() == "no":
@@ -71,6 +87,50 @@ def filled_worksheet(
         remarks.append(f"cannot be changed, says Moodle: {', '.join(closed)}")
     name = standings[0].assignment
     return as_csv(sheet.header, rows), [f"{name}: {remark}" for remark in remarks]
+
+
+@dataclass(frozen=True)
+class Participant:
+    """Whose a number in an assignment's files is, and when they handed in."""
+
+    student: str
+    handed_in: datetime | None = None
+
+
+def participants(
+    sheet: Sheet, roster: Mapping[str, Student] | None
+) -> dict[str, Participant]:
+    """A worksheet's participants by number; without a roster, by what it has.
+
+    Times are as Moodle shows them, taken to be in this machine's time zone.
+    """
+    check_worksheet(sheet)
+    if roster is None:
+        places = [sheet.column(h) for h in ("Username", "ID number", "Email address")]
+        known = {
+            line: next((row[at].strip() for at in places if at is not None
+                        and is_student_id(row[at].strip())), "")
+            for line, row in sheet.rows
+        }  # fmt: skip
+    else:
+        known, _ = match(list(roster.values()), sheet, sheet.rows, _KEYS)
+    number_at = sheet.column("Identifier")
+    time_at = sheet.column("Last modified (submission)")
+    found = {}
+    for line, row in sheet.rows:
+        number = _IDENTIFIER.fullmatch(row[number_at])
+        if number and known.get(line):
+            time = _time(row[time_at]) if time_at is not None else None
+            found[number.group(1)] = Participant(known[line], time)
+    return found
+
+
+def _time(text: str) -> datetime | None:
+    """A time in Moodle's English words, or None."""
+    try:
+        return parser.parse(text, default=datetime(1970, 1, 1, tzinfo=tz.tzlocal()))
+    except (ValueError, OverflowError):
+        return None
 
 
 def check_worksheet(sheet: Sheet) -> None:
