@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 import os
-import statistics
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from autograder import hidden
+import nbformat
+from nbformat.notebooknode import NotebookNode
+from nbgrader import utils
+
+from autograder import similarity, tallies
 from autograder.course import Course
-from autograder.feedback import environment, page_of, style
+from autograder.feedback import SAID, environment, page_of, style
 from autograder.gradebook import opened
 from autograder.grades import Row, by_hand, by_machine, number, rows_of
-from autograder.record import QUARANTINED, REPAIRED, Record, read_records, write_text
-from autograder.scores import HandGraded, bonus_questions, hand_graded
+from autograder.intake import own_code
+from autograder.judging import release_of
+from autograder.record import (
+    QUARANTINED,
+    REPAIRED,
+    Record,
+    read_records,
+    record_path,
+    write_text,
+)
+from autograder.remark import Remark
+from autograder.scores import LATE, hand_graded
+from autograder.similarity import Alike, alike_code
+from autograder.verdict import FAULT, UNJUDGED
 
-BINS = 10
+OWN_ANSWERS = "the course's own answers"
+FOLDED_FROM = 40  # a longer table of grades is folded
 
 
 def write_report(course: Course, assignments: Sequence[str]) -> Path:
@@ -26,10 +43,25 @@ def write_report(course: Course, assignments: Sequence[str]) -> Path:
         records = read_records(course.verdicts, assignment)
         if records:
             sections.append(_section(course, assignment, records))
-    page = environment().get_template("report.html.j2")
+    templates = environment()
+    templates.filters |= {"number": number, "minutes": minutes, "seconds": seconds}
+    page = templates.get_template("report.html.j2")
     path = course.reports / "report.html"
-    write_text(path, page.render(sections=sections, style=style()))
+    text = page.render(sections=sections, style=style(), said=SAID, rules=similarity)
+    write_text(path, text)
     return path
+
+
+def minutes(value: float) -> str:
+    """Seconds in words: "45 s", "12 min", "3 h 20 min"."""
+    whole = round(value / 60)
+    if value < 90:
+        return f"{value:.0f} s"
+    return f"{whole} min" if whole < 90 else f"{whole // 60} h {whole % 60} min"
+
+
+def seconds(value: float) -> str:
+    return f"{value:.1f} s"
 
 
 def _section(
@@ -37,128 +69,64 @@ def _section(
 ) -> dict[str, Any]:
     rows = {row.student_id: row for row in rows_of(course, records)}
     judged = [record for record in records if record.judgement]
-    seconds = sum(record.judgement.seconds for record in judged)
+    scores = [rows[record.student].score for record in judged]
     most = max(row.max_score for row in rows.values())
-    bonus = bonus_questions(assignment)
     with opened(course) as gradebook:
         people = hand_graded(gradebook, assignment, [r.student for r in judged])
     return {
         "assignment": assignment,
         "submissions": len(records),
-        "median": number(statistics.median(row.score for row in rows.values())),
-        "most": number(most),
+        "judged": len(judged),
+        "most": most,
+        "spread": tallies.spread(scores),
+        "bins": tallies.histogram(scores, most),
         "repaired": sum(record.status == REPAIRED for record in records),
         "quarantined": [r for r in records if r.status == QUARANTINED],
-        "minutes": f"{seconds / 60:.1f}",
-        "seed": ", ".join(sorted({str(record.seed) for record in records})),
-        "sandbox": ", ".join(sorted({r.judgement.sandbox for r in judged})) or "none",
-        "distribution": distribution([row.score for row in rows.values()], most),
         "waiting": sum(row.parts.waiting for row in rows.values()),
-        "by_hand": [_by_hand(one) for one in people],
-        "lost": points_lost(judged, bonus),
-        "earned": bonus_earned(judged, bonus),
-        "mistakes": mistakes(assignment, judged),
+        "failures": _failures(judged),
+        "by_hand": people,
+        "late": _late(course, assignment, rows),
+        "questions": tallies.by_question(assignment, judged),
+        "mistakes": tallies.mistakes(assignment, judged),
         "rows": [_row(course, record, rows[record.student]) for record in records],
-        "findings": _lines(records, lambda record: record.findings),
-        "repairs": _lines(records, lambda record: record.repairs),
-        "incidents": _incidents(judged),
+        "folded": len(records) > FOLDED_FROM,
+        "findings": tallies.by_kind(_remarks(records, "findings")),
+        "repairs": tallies.by_kind(_remarks(records, "repairs")),
+        "incidents": tallies.by_kind(_incidents(judged)),
+        "alike": alike(course, assignment, judged),
+        "own_answers": OWN_ANSWERS,
+        "times": tallies.times(judged),
+        "made": _made(course, assignment, records),
     }
 
 
-def distribution(scores: Sequence[float], most: float) -> list[dict[str, Any]]:
-    """How many scores lie in each tenth of the maximum; full marks stand alone."""
-    width = most / BINS
-    counts = [0] * (BINS + 1)
-    for score in scores:
-        counts[min(BINS, int(score / width)) if width else 0] += 1
-    tallest = max(counts)
-    rows = []
-    for i, count in enumerate(counts):
-        last = i == BINS
-        upper = f" to under {number((i + 1) * width)}"
-        label = number(most) if last else number(i * width) + upper
-        rows.append(_bar(label, count, tallest, str(count)))
-    return rows
-
-
-def points_lost(
-    judged: Sequence[Record], bonus: Collection[str] = ()
-) -> list[dict[str, Any]]:
-    """For each question, the share of all its points that was not earned.
-
-    Nobody loses the points of a bonus.
-    """
-    lost: dict[str, float] = {}
-    there: dict[str, float] = {}
-    for record in judged:
-        for name, verdict in record.judgement.verdicts.items():
-            if name in bonus:
-                continue
-            lost[name] = lost.get(name, 0) + verdict.max_points - verdict.points
-            there[name] = there.get(name, 0) + verdict.max_points
+def _failures(judged: Iterable[Record]) -> list[dict[str, str]]:
+    """What the grader itself could not judge: an instructor must look."""
     return [
-        _bar(name, lost[name], there[name], f"{100 * lost[name] / there[name]:.0f}%")
-        for name in lost
+        {"student": record.student, "question": name, "status": verdict.status}
+        for record in judged
+        for name, verdict in record.judgement.verdicts.items()
+        if verdict.status in (FAULT, UNJUDGED)
     ]
 
 
-def bonus_earned(
-    judged: Sequence[Record], bonus: Collection[str]
+def _late(
+    course: Course, assignment: str, rows: dict[str, Row]
 ) -> list[dict[str, Any]]:
-    """For each bonus question, how many students have its points."""
-    earned = dict.fromkeys(sorted(bonus), 0)
-    for record in judged:
-        for name in earned:
-            verdict = record.judgement.verdicts.get(name)
-            earned[name] += bool(verdict and verdict.right)
-    return [_bar(name, earned[name], len(judged), str(earned[name])) for name in earned]
-
-
-def _by_hand(question: HandGraded) -> dict[str, Any]:
-    scores = question.scores
-    return {
-        "name": question.name,
-        "points": number(question.points),
-        "waiting": question.waiting,
-        "done": len(scores),
-        "mean": number(round(statistics.mean(scores), 1)) if scores else "",
-    }
-
-
-def mistakes(assignment: str, judged: Sequence[Record]) -> list[dict[str, Any]]:
-    """The known mistakes that were made, most frequent first, with their hints."""
-    questions = hidden.questions(assignment)
-    found: dict[tuple[str, str], dict[str, Any]] = {}
-    for record in judged:
-        for name, verdict in record.judgement.verdicts.items():
-            if not verdict.misconception or name not in questions:
-                continue
-            known = questions[name].misconceptions
-            hints = [m.hint for m in known if m.name == verdict.misconception]
-            hint = hints[0] if hints else ""
-            entry = found.setdefault(
-                (verdict.misconception, hint),
-                {"name": verdict.misconception.replace("_", " "), "hint": hint,
-                 "students": [], "questions": []},
-            )  # fmt: skip
-            _add(entry["students"], record.student)
-            _add(entry["questions"], name)
-    return sorted(found.values(), key=lambda e: (-len(e["students"]), e["name"]))
-
-
-def _add(names: list[str], name: str) -> None:
-    if name not in names:
-        names.append(name)
-
-
-def _bar(label: str, value: float, whole: float, shown: str) -> dict[str, Any]:
-    percent = 100 * value / whole if whole else 0
-    return {"label": label, "percent": f"{percent:.1f}", "value": shown}
+    """Who was late, by how much, and what nbgrader took off; latest first."""
+    found = []
+    with opened(course) as gradebook:
+        for student, row in rows.items():
+            if LATE in row.flags.split():
+                submission = gradebook.find_submission(assignment, student)
+                late = timedelta(seconds=round(submission.total_seconds_late))
+                penalty = submission.late_submission_penalty or 0.0
+                found.append({"student": student, "late": late, "penalty": penalty})
+    return sorted(found, key=lambda one: (-one["late"], one["student"]))
 
 
 def _row(course: Course, record: Record, row: Row) -> dict[str, Any]:
     page = page_of(course, record)
-    seconds = record.judgement.seconds if record.judgement else None
     return {
         "student": row.student_id,
         "score": number(row.score),
@@ -167,23 +135,81 @@ def _row(course: Course, record: Record, row: Row) -> dict[str, Any]:
         "by_hand": by_hand(row.parts),
         "status": row.status,
         "flags": row.flags.split(),
-        "seconds": f"{seconds:.1f} s" if seconds is not None else "",
         "page": os.path.relpath(page, course.reports) if page.is_file() else "",
     }
 
 
-def _lines(records: Iterable[Record], of: Any) -> list[dict[str, str]]:
+def _remarks(records: Iterable[Record], which: str) -> list[tuple[str, Remark]]:
     return [
-        {"student": record.student, **remark.as_json()}
+        (record.student, remark)
         for record in records
-        for remark in of(record)
+        for remark in getattr(record, which)
     ]
 
 
-def _incidents(judged: Iterable[Record]) -> list[dict[str, str]]:
+def _incidents(judged: Iterable[Record]) -> list[tuple[str, Remark]]:
     return [
-        {"student": record.student, "words": incident.message,
-         "kind": incident.kind, "where": incident.where, "evidence": ""}
+        (record.student, Remark(incident.kind, incident.message, incident.where))
         for record in judged
         for incident in record.incidents
-    ]  # fmt: skip
+    ]
+
+
+def alike(course: Course, assignment: str, judged: Iterable[Record]) -> Alike:
+    """The code of a class compared, with the course's own answers in it."""
+    release = release_of(course, assignment)
+    notebooks = {
+        record.student: course.intake / record.student / assignment
+        for record in judged
+    }
+    code = {
+        student: own_code(_notebook(folder / f"{assignment}.ipynb"), release)
+        for student, folder in notebooks.items()
+        if (folder / f"{assignment}.ipynb").is_file()
+    }
+    source = course.source(assignment)
+    if source.is_file():
+        answers = [cell for cell in _notebook(source).cells if utils.is_solution(cell)]
+        code[OWN_ANSWERS] = own_code(NotebookNode(cells=answers), release)
+    return alike_code(code, _handed_out(course, release))
+
+
+def _handed_out(course: Course, release: NotebookNode) -> list[str]:
+    """All code that students have from us, of other assignments too."""
+    others = sorted(course.exercises.glob("*/*.ipynb"))
+    return [
+        cell.source
+        for notebook in (release, *map(_notebook, others))
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+    ]
+
+
+def _notebook(path: Path) -> NotebookNode:
+    """A notebook that the grader wrote itself: nothing is checked again."""
+    return nbformat.v4.reads(path.read_text(encoding="utf-8"))
+
+
+def _made(
+    course: Course, assignment: str, records: Sequence[Record]
+) -> dict[str, Any]:
+    """How the verdicts came about. The time is that of the records, not the clock."""
+    judgements = [record.judgement for record in records if record.judgement]
+    written = [
+        record_path(course.verdicts, assignment, record.student).stat().st_mtime
+        for record in records
+    ]
+    first, last = (datetime.fromtimestamp(t, UTC) for t in (min(written), max(written)))
+    versions = {
+        f"{name} {version}"
+        for judgement in judgements
+        for name, version in judgement.versions.items()
+        if version
+    }
+    return {
+        "seeds": sorted({record.seed for record in records}),
+        "sandboxes": sorted({judgement.sandbox for judgement in judgements}),
+        "versions": sorted(versions, key=str.lower),
+        "first": f"{first:%Y-%m-%d %H:%M}",
+        "last": f"{last:%Y-%m-%d %H:%M}",
+    }

@@ -80,14 +80,15 @@ def alike_code(code: Mapping[str, Cells], given: Iterable[str] = ()) -> Alike:
     """
     kept = {name: _comparable(cells) for name, cells in code.items()}
     whole = {name: _joined(cells) for name, cells in kept.items()}
-    common = _fingerprint("\n".join(given)).hashes
+    handed_out = "\n".join(given)
+    common = _fingerprint(handed_out).hashes
     found = {
         name: np.fromiter(hashes, np.int64, len(hashes))
         for name, text in whole.items()
         if (hashes := _fingerprint(text).hashes - common)
     }
     closest = _closest(list(found), list(found.values()))
-    shown = _Shown(kept, whole, common)
+    shown = _Shown(kept, whole, common, _lines_of(handed_out))
     groups = [_group(edges, shown) for edges in _components(closest)]
     return Alike(
         compared=len(found),
@@ -127,6 +128,10 @@ def _left_out(
 
 def _joined(cells: Cells) -> str:
     return "\n".join(source for _, source in cells)
+
+
+def _lines_of(text: str) -> set[str]:
+    return {line.strip() for line in text.split("\n")}
 
 
 def _closest(names: Sequence[str], found: Sequence[np.ndarray]) -> list[Edge]:
@@ -190,6 +195,7 @@ class _Shown:
     cells: Mapping[str, Cells]
     whole: Mapping[str, str]
     common: set[int]
+    handed_out: set[str]  # lines
 
     def pair(self, likeness: float, left: str, right: str) -> Pair:
         one, other = self._fingerprint(left), self._fingerprint(right)
@@ -198,7 +204,7 @@ class _Shown:
         theirs = self._lines(right, there)
         alike = [line.text.strip() for cell in mine.values() for line in cell
                  if line.alike]  # fmt: skip
-        words = {line.strip() for line in self.whole[right].split("\n")}
+        words = _lines_of(self.whole[right])
         beside = [
             Beside(title, mine.get(title, ()), theirs.get(title, ()))
             for title in dict.fromkeys((*mine, *theirs))
@@ -214,7 +220,11 @@ class _Shown:
         return one
 
     def _lines(self, name: str, slices: np.ndarray) -> dict[str, tuple[Line, ...]]:
-        """A student's cells as lines; one is alike if half of what it says is."""
+        """A student's cells as lines; one is alike if half of what it says is.
+
+        A string counts as one sign, so the lines of a docstring that was handed
+        out would be taken along.
+        """
         covered = np.zeros(len(self.whole[name]) + 1, dtype=bool)
         for start, end in zip(*slices.astype(int), strict=True):
             covered[start:end] = True
@@ -224,8 +234,8 @@ class _Shown:
             cell = []
             for text in source.split("\n"):
                 says = [place + i for i, c in enumerate(text) if not c.isspace()]
-                alike = bool(says) and covered[says].mean() >= 0.5
-                cell.append(Line(text, bool(alike)))
+                alike = bool(says) and bool(covered[says].mean() >= 0.5)
+                cell.append(Line(text, alike and text.strip() not in self.handed_out))
                 place += len(text) + 1
             lines[title] = (*lines.get(title, ()), *cell)
         return lines
