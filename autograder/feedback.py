@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from autograder.course import TEMPLATES, Course
 from autograder.execute import CourseStep
 from autograder.gradebook import convert, is_stamped, nbgrader_log, opened
 from autograder.grades import number
+from autograder.handin import Unreadable, read_bytes
 from autograder.mathml import with_mathml
 from autograder.questions import Question
 from autograder.record import QUARANTINED, Record, read_record, read_records, write_text
@@ -33,6 +35,9 @@ from autograder.scores import grades_of
 from autograder.verdict import FAULT, Incident, Verdict
 
 BEGIN, END = "### BEGIN HIDDEN TESTS", "### END HIDDEN TESTS"
+# What nbgrader's exchange wants to find beside a page, to hand it back.
+FOR_EXCHANGE = ("timestamp.txt", "submission_secret.txt")
+EXCHANGE_BYTES = 1000
 SAID = {
     "right": "right",
     "wrong": "not right yet",
@@ -155,6 +160,10 @@ def _write_page(course: Course, record: Record, page: Path) -> None:
         style=style(),
     )
     write_text(page, text)
+    for name in FOR_EXCHANGE:
+        with suppress(Unreadable):
+            data = read_bytes(Path(record.source) / name, EXCHANGE_BYTES)
+            (page.parent / name).write_bytes(data)
 
 
 def _signature(course: Course, gradebook: Gradebook, record: Record) -> str:
