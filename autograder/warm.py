@@ -152,7 +152,7 @@ class WarmRoom(Room):
         super().__init__(process, output)
         self.holder, self.keeper = holder, keeper
         self.tops.append(keeper)
-        self.ours = frozenset({process.pid, holder.pid, keeper.pid})
+        self.ours = frozenset({process.pid, keeper.pid})
         self._ended = ended
 
     def check_walls(self) -> None:

@@ -104,6 +104,21 @@ print(b"".join(found), __import__("matplotlib").get_cachedir())""")
     assert "/scratch/.matplotlib" in text
 
 
+@needs_sandbox
+def test_it_inherits_no_open_file_but_its_own(walls):
+    """Standard streams, the connection to the grader, no more."""
+    with Kernel(walls) as kernel:
+        run = kernel.run_cell("""
+import os
+for number in os.listdir("/proc/self/fd"):
+    try:
+        print(os.readlink(f"/proc/self/fd/{number}").partition(":")[0])
+    except FileNotFoundError:
+        pass  # the one that listed them""")
+    held = sorted(run.outputs[0]["text"].split())
+    assert held == ["/dev/null", "pipe", "pipe", "socket"]
+
+
 def test_a_zygote_that_cannot_import_says_so():
     with pytest.raises(warm.NotWarm, match="no_such_library"):
         warm.Zygote(environment(HOME, Limits()), ["no_such_library"])
