@@ -69,8 +69,9 @@ numpy.mine = {number}""")
 
 @needs_sandbox
 def test_a_lost_zygote_is_replaced(walls):
-    its_zygote(walls).process.send_signal(signal.SIGKILL)
-    its_zygote(walls).process.wait()
+    lost = its_zygote(walls)
+    lost.process.kill()
+    lost.process.wait(30)
     with Kernel(walls) as kernel:
         assert kernel.warm
 
