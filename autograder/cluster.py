@@ -47,14 +47,14 @@ def connected(scheduler: str) -> Iterator[Client]:
     # Lost connections are our own errors' business, in one sentence.
     for name in ("distributed.client", "distributed.comm", "distributed.core"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    where = _where(scheduler)
     try:
-        client = Client(**_where(scheduler), timeout=CONNECT_SECONDS, name="grader",
-                        set_as_default=False)  # fmt: skip
+        client = Client(**where, timeout=CONNECT_SECONDS, name="grader")
     except (OSError, ValueError, TypeError) as error:
         raise CourseError(
             f"There is no Dask scheduler at {scheduler}, or it does not answer "
-            f"({error}). Start one with `dask scheduler` and workers with `dask worker "
-            f"{scheduler} --nthreads 1`, or grade on this machine without --scheduler."
+            f"({error}). Start one with `dask scheduler`, and workers with `dask "
+            "worker`, or grade on this machine, without --scheduler."
         ) from error
     try:
         yield client
@@ -72,10 +72,14 @@ def judge_all(client: Client, tasks: Iterable[Task]) -> Iterator[Record]:
     can no longer be reached.
     """
     waiting = deque(tasks)
-    if not waiting:
-        return
+    if waiting:
+        with _scheduler_may_go(client):
+            _refuse_unfit(client, waiting[0])
+    return _judged(client, waiting)
+
+
+def _judged(client: Client, waiting: deque[Task]) -> Iterator[Record]:
     with _scheduler_may_go(client):
-        _refuse_unfit(client, waiting[0])
         suspects: deque[Task] = deque()
         for task, record in _judge(client, waiting, alone=False):
             if record:
@@ -93,7 +97,10 @@ def _where(scheduler: str) -> dict[str, str]:
         return {"scheduler_file": scheduler}
     if ":" in scheduler and os.sep not in scheduler:
         return {"address": scheduler}
-    raise ValueError("it is no address, as tcp://host:8786, and no file")
+    raise CourseError(
+        f"{scheduler!r} is not where a Dask scheduler can be: give an address, as "
+        "tcp://host:8786, or the file that `dask scheduler --scheduler-file` wrote."
+    )
 
 
 def _judge(

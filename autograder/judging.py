@@ -78,6 +78,10 @@ def judge_or_say_why(task: Task) -> Record:
         except (KernelLost, KernelStartFailed) as error:
             log.warning("Judging %s, start %d: %s", task, start, error)
             why = f"{type(error).__name__}: {error}."
+        except Superseded as error:
+            log.warning("Judging %s: %s", task, error)
+            why = f"{error}."
+            break
         except Exception as error:
             log.exception("Judging %s failed", task)
             why = f"{type(error).__name__}: {error}."
