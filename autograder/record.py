@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from autograder.verdict import Incident, Judgement
 
 GRADED, REPAIRED, QUARANTINED = "graded", "repaired", "quarantined"
 FORMAT = 1
+TIMES = ("seconds", "timings")  # of a judgement and its verdicts
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,10 @@ class Record:
             "judgement": self.judgement.to_json() if self.judgement else None,
         }
 
+    def substance(self) -> dict[str, Any]:
+        """All it says but for how long things took: the same when judged again."""
+        return _without_times(self.to_json())
+
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Record:
         """The record again; ValueError if another version wrote it."""
@@ -90,6 +96,16 @@ class Record:
         if data["judgement"]:
             fields["judgement"] = Judgement.from_json(data["judgement"])
         return cls(**fields)
+
+
+def _without_times(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {
+            name: _without_times(value)
+            for name, value in data.items()
+            if name not in TIMES
+        }
+    return [_without_times(one) for one in data] if isinstance(data, list) else data
 
 
 def record_path(folder: Path, assignment: str, student: str) -> Path:
@@ -121,7 +137,8 @@ def read_records(folder: Path, assignment: str) -> list[Record]:
 def write_text(path: Path, text: str) -> None:
     """Write a file beside its place and rename it, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    # Judges on several machines may have the same process id.
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     with open(beside, "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+from dataclasses import replace
 
 import pytest
 from nbgrader.apps import NbGraderAPI
@@ -146,6 +147,20 @@ def test_the_seed_is_recorded_and_used_again(tiny):
     assert record.seed == record.judgement.seed == 7
     grade(tiny, regrade=True)
     assert judging.read_record(tiny.course.verdicts, "tiny", "s001") == record
+
+
+def test_a_regrade_that_finds_otherwise_reaches_the_gradebook(tiny, monkeypatch):
+    tiny.hand_in("s001", tiny.answered())
+    assert grade(tiny)["s001"].score == 5
+
+    def judge(notebook, questions, **options):
+        found = fake_judge(notebook, questions, **options)
+        wrong = replace(found.verdicts["double_values"], points=0, status="slow")
+        return replace(found, verdicts={**found.verdicts, wrong.question: wrong})
+
+    monkeypatch.setattr(judging, "judge", judge)
+    assert grade(tiny)["s001"].score == 5, "nothing has changed"
+    assert grade(tiny, regrade=True)["s001"].score == 2
 
 
 def test_two_gradings_at_once_are_refused(tiny):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,8 +9,8 @@ from nbgrader.api import BaseCell, Gradebook
 
 from autograder.course import Course
 from autograder.gradebook import opened
+from autograder.record import read_records
 
-TIMES = ("seconds", "timings")
 GRADE = ("auto_score", "manual_score", "extra_credit", "needs_manual_grade", "score",
          "max_score")  # fmt: skip
 
@@ -19,10 +18,9 @@ GRADE = ("auto_score", "manual_score", "extra_credit", "needs_manual_grade", "sc
 def outcome(course: Course) -> dict[str, Any]:
     """What there is, by a name for it: database, verdicts, feedback, grades.csv."""
     found = {
-        f"verdict {path.parent.name} {path.stem}": _without_times(
-            json.loads(path.read_text("utf-8"))
-        )
-        for path in course.verdicts.glob("*/*.json")
+        f"verdict {name} {record.student}": record.substance()
+        for name in course.assignments()
+        for record in read_records(course.verdicts, name)
     }
     with opened(course) as gradebook:
         found |= dict(_database(gradebook))
@@ -41,16 +39,6 @@ def differences(found: dict[str, Any], expected: dict[str, Any]) -> list[str]:
         for name in found.keys() | expected.keys()
         if found.get(name, nothing) != expected.get(name, nothing)
     )
-
-
-def _without_times(data: Any) -> Any:
-    if isinstance(data, dict):
-        return {
-            name: _without_times(value)
-            for name, value in data.items()
-            if name not in TIMES
-        }
-    return [_without_times(one) for one in data] if isinstance(data, list) else data
 
 
 def _database(gradebook: Gradebook) -> Iterator[tuple[str, Any]]:
