@@ -32,6 +32,8 @@ HEADINGS = {
     "lms_user_id": ("lms_user_id",),
 }  # fmt: skip
 WHOLE_NAME = ("student", "full name", "user full name", "name")
+# Formgrader writes a name into its pages as it is, markup and all.
+_SHOWN = str.maketrans("<>", "‹›")
 NO_STUDENTS = re.compile(r"\s*(Points Possible|Student, Test)\s*", re.IGNORECASE)
 
 
@@ -111,7 +113,9 @@ def import_roster(
     make_gradebook(course)
     with opened(course) as gradebook:
         for student in now.values():
-            gradebook.update_or_create_student(student.id, **student.known)
+            known = student.known.items()
+            shown = {name: text.translate(_SHOWN) for name, text in known}
+            gradebook.update_or_create_student(student.id, **shown)
     whole = now | kept if add else now
     rows = (
         [harmless(getattr(whole[student], name)) for name in COLUMNS]

@@ -6,12 +6,15 @@ no style that covers the page, and no picture that calls home gets that far.
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterable, Mapping
+from html.parser import HTMLParser
 from typing import Any
 
 import bleach
 from bleach.css_sanitizer import CSSSanitizer
+from nbconvert.filters import markdown2html
 from nbformat.notebooknode import NotebookNode
 
 TAGS = {
@@ -29,8 +32,9 @@ STYLES = [
     "width",
 ]  # fmt: skip
 AS_THEY_ARE = {"text/plain", "text/latex", "image/png", "image/jpeg", "image/gif"}
-CLEANED = {"text/html", "text/markdown"}
 _MARKUP = re.compile(r"<\s*[a-zA-Z!/?]")
+# What browsers leave out of an address, and Markdown's own escape.
+_IGNORED_IN_ADDRESSES = re.compile(r"[\x00-\x20\x7f\\]")
 _BASE64 = re.compile(r"[A-Za-z0-9+/=\s]*")
 
 
@@ -47,8 +51,37 @@ def safe_html(text: str) -> str:
 
 
 def safe_markdown(text: str) -> str:
-    """Markdown whose HTML is safe; text without any stays as it is."""
-    return safe_html(text) if _MARKUP.search(text) else text
+    """Markdown whose HTML and links are safe; other text stays as it is.
+
+    A link that would run code is found in the page that nbconvert makes, which
+    allows it; such a text becomes that page, made safe.
+    """
+    if _MARKUP.search(text):
+        text = safe_html(text)
+    if not _may_run(text):
+        return text
+    page = markdown2html(text)
+    links = _Links()
+    links.feed(page)
+    return safe_html(page) if any(map(_may_run, links.found)) else text
+
+
+def _may_run(text: str) -> bool:
+    """Whether a text has an address that runs code, however it is disguised."""
+    plain = _IGNORED_IN_ADDRESSES.sub("", html.unescape(text)).lower()
+    return any(scheme in plain for scheme in ("javascript:", "vbscript:", "data:"))
+
+
+class _Links(HTMLParser):
+    """The addresses that a page leads to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag != "img":
+            self.found += [value or "" for name, value in attrs if name == "href"]
 
 
 def safe_outputs(outputs: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -73,8 +106,10 @@ def _safe_output(output: dict[str, Any]) -> dict[str, Any]:
         text = "".join(content) if isinstance(content, list) else content
         if not isinstance(text, str):
             continue
-        if kind in CLEANED:
+        if kind == "text/html":
             kept[kind] = safe_html(text)
+        elif kind == "text/markdown":
+            kept[kind] = safe_markdown(text)
         elif kind.startswith("image/") and not _BASE64.fullmatch(text):
             continue
         elif kind in AS_THEY_ARE:
