@@ -228,7 +228,6 @@ class Course:
         config.GenerateFeedback.preprocessors = [
             "nbgrader.preprocessors.GetGrades",
             "autograder.feedback.Explain",
-            "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
         ]
         # What platforms let an instructor download, for zip_collect.
         collect = config.ZipCollectApp
@@ -243,4 +242,5 @@ class Course:
         # Below GenerateFeedback only: formgrader's pages keep their own templates.
         page = config.GenerateFeedback.HTMLExporter
         page.template_name = "course_feedback"
+        page.filters = {"coloured": "autograder.feedback.coloured"}
         page.extra_template_basedirs = [str(TEMPLATES)]

@@ -7,11 +7,13 @@ something on it changed.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,11 @@ from nbformat.notebooknode import NotebookNode
 from nbgrader import utils
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import GenerateFeedback
+from pygments import highlight
+from pygments.filter import simplefilter
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import get_lexer_by_name
+from pygments.token import Comment, Keyword, String, Token
 from tqdm import tqdm
 
 from autograder import hidden
@@ -55,6 +62,10 @@ SAID = {
 }
 
 
+FIRST = 3  # places to look at first
+COLOURED = (Comment, Keyword, String)
+
+
 @dataclass(frozen=True)
 class Written:
     """What writing feedback came to."""
@@ -79,13 +90,18 @@ class Explain(CourseStep):
                 cell.source = with_mathml(cell.source)
         questions = list(_questions(nb, record, ids))
         judged = [one for one in questions if one["judged"]]
+        looked = _look_first(questions)
         resources["course"] = {
             "student": ids["student"],
             "assignment": ids["assignment"],
             "style": style(),
             "score": number(ids["score"]),
             "most": number(ids["max_score"]),
+            "bonus": number(sum(question["bonus"] for question in questions)),
             "penalty": number(ids["late_penalty"]) if ids["late_penalty"] else "",
+            "late": _late(ids),
+            "first": looked[:FIRST],
+            "more": len(looked) - FIRST,
             "questions": questions,
             "judged": len(judged),
             "right": sum(question["kind"] == "right" for question in judged),
@@ -94,6 +110,26 @@ class Explain(CourseStep):
             "incidents": _incidents(record),
         }
         return nb, resources
+
+
+@functools.lru_cache(maxsize=2048)
+def coloured(source: str) -> str:
+    """Code as HTML, everything in it escaped.
+
+    Most cells are the same in every notebook of a class, and kept. Few kinds of
+    words are coloured: each is an element that nbconvert goes through again.
+    """
+    lexer = get_lexer_by_name("ipython3")
+    lexer.add_filter(_few_colours())
+    lexer.add_filter("tokenmerge")
+    return highlight(source, lexer, HtmlFormatter())
+
+
+@simplefilter
+def _few_colours(_, lexer, stream, options):
+    for kind, text in stream:
+        kept = next((one for one in COLOURED if kind in one), Token.Text)
+        yield kept, text
 
 
 def without_hidden(source: str) -> str:
@@ -213,6 +249,7 @@ def _questions(
             said = _graded_by_hand(settings, waiting.get(name, True))
         yield {
             "name": name,
+            "function": asked[name].function if name in asked else "",
             "judged": name in asked and not asked[name].bonus,
             "waits": waiting.get(name, False),
             "comment": settings.get("comment") or "",
@@ -229,6 +266,9 @@ def _judged(
     full = settings["score"] >= question.points
     missed = "note" if question.bonus or verdict is None else "wrong"
     return {
+        "lost": 0 if question.bonus else max(0, question.points - settings["score"]),
+        "bonus": settings["score"] if question.bonus else 0,
+        "status": SAID[verdict.status] if verdict else "not judged",
         "said": f"{points}, {SAID[verdict.status] if verdict else 'not judged'}",
         "kind": "right" if full else missed,
         "checked": question.checked,
@@ -247,8 +287,40 @@ def _graded_by_hand(settings: dict[str, Any], waits: bool) -> dict[str, Any]:
     return {
         "said": f"graded by hand: {said}",
         "kind": "right" if full else "note",
-        "checked": "", "found": "", "hint": "",
+        "checked": "", "found": "", "hint": "", "lost": 0, "bonus": 0, "status": "",
     }  # fmt: skip
+
+
+def _look_first(questions: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What lost points by machine, a function at a time, in the notebook's order.
+
+    Later functions call earlier ones, so one mistake may be behind several.
+    """
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for question in questions:
+        if question["lost"] > 0:
+            key = (question["function"], question["hint"] or question["status"])
+            place = found.setdefault(
+                key, {**question, "lost": 0, "names": [], "words": _words(question)}
+            )
+            place["lost"] += question["lost"]
+            place["names"].append(question["name"])
+    return [{**place, "lost": number(place["lost"])} for place in found.values()]
+
+
+def _words(question: dict[str, Any]) -> str:
+    """The hint, else the beginning of what was found."""
+    if question["status"] == SAID["unwritten"]:
+        return ""
+    return question["hint"] or "\n".join(question["found"].splitlines()[:4])
+
+
+def _late(ids: dict[str, Any]) -> str:
+    """How late it was handed in; empty if it was not."""
+    with Gradebook(ids["db_url"]) as gradebook:
+        submission = gradebook.find_submission(ids["assignment"], ids["student"])
+        seconds = round(submission.total_seconds_late)
+    return str(timedelta(seconds=seconds)) if seconds > 0 else ""
 
 
 def _incidents(record: Record | None) -> list[Incident]:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import html
 import re
+from datetime import datetime
 
 import pytest
 
 from autograder import grading
-from autograder.feedback import page_of, without_hidden, write_feedback
+from autograder.feedback import (
+    _look_first,
+    coloured,
+    page_of,
+    without_hidden,
+    write_feedback,
+)
 from autograder.gradebook import opened
 from autograder.record import read_record
 from autograder.tests.tiny import SECRET, cell_of
@@ -37,6 +45,72 @@ def test_a_wrong_answer_gets_its_hint_and_a_right_one_its_points(tiny, pages):
     assert "graded by hand: not yet, of 5 points" in page
     assert "is not graded yet: the points above are those you have so far" in page
     assert "<b>1 / 2</b>questions right" in page, "what a machine grades"
+
+
+def test_the_page_says_where_to_look_first(tiny, pages):
+    both = "def double(x):\n    return x + 2", "def triple(x):\n    return x + 3"
+    tiny.hand_in("s001", tiny.answered(*both))
+    page = " ".join(pages().split())
+    first = page[page.index("Where to look first") : page.index("Question by question")]
+    assert "<code>double</code>, 3 points: not right yet." in first
+    assert first.index("double") < first.index("triple"), "in the notebook's order"
+    assert "Your output is x plus the factor." in first
+    targets = set(re.findall(r'href="#([^"]+)"', first))
+    assert targets == {"about-double_values", "about-triple_values"}
+    assert all(f'id="{target}"' in page for target in targets)
+
+
+def test_who_has_all_right_reads_that_and_no_list(tiny, pages):
+    tiny.hand_in("s001", tiny.answered())
+    page = pages()
+    assert "All that is checked by machine is right." in page
+    assert "Where to look first" not in page
+
+
+def test_what_failed_in_one_way_is_one_place_to_look():
+    def lost(name, function, hint="", points=2, status="not right yet"):
+        return {"name": name, "function": function, "hint": hint, "lost": points,
+                "status": status, "found": "1\n2\n3\n4\n5"}
+
+    places = _look_first([
+        lost("a_values", "a", "Flipped."), lost("a_stride", "a", "Flipped.", 3),
+        lost("a_fast", "a"), lost("b_values", "b", points=0),
+    ])
+    assert [(one["names"], one["lost"]) for one in places] == [
+        (["a_values", "a_stride"], "5"), (["a_fast"], "2")]
+    assert [one["words"] for one in places] == ["Flipped.", "1\n2\n3\n4"]
+
+
+def test_a_late_page_says_how_late_and_what_it_cost(tiny, pages):
+    tiny.hand_in("s001", tiny.answered())
+    (tiny.folder("s001") / "timestamp.txt").write_text("2026-03-02 12:30:00 UTC")
+    with opened(tiny.course) as gradebook:
+        gradebook.find_assignment("tiny").duedate = datetime(2026, 3, 1, 10)
+        gradebook.db.commit()
+    page = " ".join(pages().split())
+    assert "Handed in late, by 1 day, 2:30:00. No points are taken off for it." in page
+    with opened(tiny.course) as gradebook:
+        submission = gradebook.find_submission("tiny", "s001")
+        submission.notebooks[0].late_submission_penalty = 2
+        gradebook.db.commit()
+    page = " ".join(write_and_read(tiny).split())
+    assert "2 points are taken off, and are no longer in the points above" in page
+    assert "<b>-2</b>late" in page
+    assert "<b>3 / 10</b>" in page
+
+
+def write_and_read(tiny) -> str:
+    write_feedback(tiny.course, ["tiny"])
+    record = read_record(tiny.course.verdicts, "tiny", "s001")
+    return page_of(tiny.course, record).read_text(encoding="utf-8")
+
+
+def test_code_is_coloured_and_escaped():
+    shown = coloured("x = 'a' < b  # <script>\n%time f(x)\n")
+    assert "<script" not in shown
+    assert "&lt;script&gt;" in shown
+    text = re.sub(r"<[^>]*>", "", shown)
+    assert html.unescape(text).rstrip() == "x = 'a' < b  # <script>\n%time f(x)"
 
 
 def test_no_hidden_block_reaches_a_page(tiny, pages):
