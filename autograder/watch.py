@@ -13,6 +13,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from itertools import islice
 
 import psutil
 
@@ -36,6 +37,7 @@ class Watch:
         self.printed = bytearray()  # the first KEPT bytes
         self.peak = 0  # bytes
         self._done = threading.Event()
+        self._stopping = threading.Lock()  # whoever stops processes lets them go on
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -55,14 +57,15 @@ class Watch:
     @contextlib.contextmanager
     def frozen(self) -> Iterator[None]:
         """Nothing of the tree runs meanwhile: what is timed here is undisturbed."""
-        self._signal(signal.SIGSTOP)
-        deadline = time.monotonic() + AT_REST
-        while self._running() and time.monotonic() < deadline:
-            time.sleep(0.001)
-        try:
-            yield
-        finally:
-            self._signal(signal.SIGCONT)
+        with self._stopping:
+            self._signal(signal.SIGSTOP)
+            deadline = time.monotonic() + AT_REST
+            while self._running() and time.monotonic() < deadline:
+                time.sleep(0.001)
+            try:
+                yield
+            finally:
+                self._signal(signal.SIGCONT)
 
     def _running(self) -> bool:
         with contextlib.suppress(psutil.Error):
@@ -91,6 +94,32 @@ class Watch:
                 yield psutil.Process(pid)
             pids += _children(pid)
 
+    def _students(self) -> list[psutil.Process]:
+        """One more than may be, at most: a fork bomb is faster than a whole list."""
+        found = (one for one in self._seen() if one.pid not in self.room.ours)
+        return list(islice(found, self.processes + 1))
+
+    def _shares(self) -> tuple[list[psutil.Process], int]:
+        """The processes and their own shares of memory, while they stand still.
+
+        The kernel takes seconds to say what a process shares that goes on forking.
+        """
+        still: dict[int, psutil.Process] = {}
+        with self._stopping:
+            try:
+                while new := [one for one in self._students() if one.pid not in still]:
+                    for one in new:
+                        with contextlib.suppress(psutil.Error):
+                            one.send_signal(signal.SIGSTOP)
+                    still |= {one.pid: one for one in new}
+                    if len(still) > self.processes:
+                        return list(still.values()), 0
+                return list(still.values()), sum(map(_own_share, still.values()))
+            finally:
+                for one in still.values():
+                    with contextlib.suppress(psutil.Error):
+                        one.send_signal(signal.SIGCONT)
+
     def _run(self) -> None:
         pipe = self.room.output
         waiting = [pipe]
@@ -108,18 +137,19 @@ class Watch:
                 self._count()
 
     def _count(self) -> None:
-        tree = [one for one in self._seen() if one.pid not in self.room.ours]
-        count = len(tree)
+        tree = self._students()
         memory = sum(map(_resident, tree))
-        if memory > self.memory:  # forks share most of it
-            memory = sum(map(_own_share, tree))
+        if memory > self.memory and len(tree) <= self.processes:
+            tree, memory = self._shares()  # forks share most of it
+        if len(tree) > self.processes:
+            self.verdict = ("processes", f"It started more than {self.processes} "
+                            "processes.")
+            self.kill()
+            return
         self.peak = max(self.peak, memory)
         if memory > self.memory:
             self.verdict = ("memory", "It used more than "
                             f"{self.memory / GiB:.3g} GiB of memory.")
-        elif count > self.processes:
-            self.verdict = ("processes", f"It started more than {self.processes} "
-                            "processes.")
         if self.verdict:
             self.kill()
 
