@@ -219,7 +219,8 @@ def _in_the_gradebook(gradebook: Gradebook, record: Record) -> Iterator[str]:
         submission = gradebook.find_submission(record.assignment, record.student)
     except MissingEntry:
         return
-    yield f"{submission.score} {submission.late_submission_penalty}"
+    penalty = submission.late_submission_penalty
+    yield f"{submission.score} {penalty} {submission.total_seconds_late}"
     for notebook in submission.notebooks:
         for grade in sorted(notebook.grades, key=lambda grade: grade.name):
             yield f"{grade.name} {grade.score} {grade.needs_manual_grade}"

@@ -52,7 +52,7 @@ def test_the_page_says_where_to_look_first(tiny, pages):
     tiny.hand_in("s001", tiny.answered(*both))
     page = " ".join(pages().split())
     first = page[page.index("Where to look first") : page.index("Question by question")]
-    assert "<code>double</code>, 3 points: not right yet." in first
+    assert "double_values</a></b>: 3 points, not right yet." in first
     assert first.index("double") < first.index("triple"), "in the notebook's order"
     assert "Your output is x plus the factor." in first
     targets = set(re.findall(r'href="#([^"]+)"', first))
