@@ -35,7 +35,7 @@ ATTACK = (
     "<script>window.taken = 1</script>"
     "<img src='http://away.example/x' onerror='window.taken = 2'>"
 )
-LINKS = "[one](java&#115;cript:window.taken=3) $\\href{javascript:window.taken=4}{two}$"
+LINKS = "[one](jav&#97;script:window.taken=3) $\\href{javascript:window.taken=4}{two}$"
 
 
 def judge_that_shows_html(notebook, questions, **options):

@@ -10,7 +10,7 @@ from nbconvert.filters import markdown2html
 from autograder.sanitise import safe_markdown, safe_outputs
 
 DISGUISES = [
-    "[x](javascript:alert(1))", "[x](JaVaScRiPt:alert(1))", "[x](java&#115;cript:f)",
+    "[x](javascript:alert(1))", "[x](JaVaScRiPt:alert(1))", "[x](jav&#97;script:f)",
     "[x](javascript&colon;f)", "[x](<javascript:f>)", "[x](<java\tscript:f>)",
     "[x](&#1;javascript:f)", "[x](javascript\\:f)", "[x]: javascript:f\n\n[x]",
     "[x](vbscript:f)", "[x](data:text/html;base64,PHNjcmlwdD4=)", "<javascript:f>",
