@@ -22,9 +22,10 @@ LEAST = 250  # places that agree, about ten lines: short answers are alike by na
 GRAM = 25  # characters without names and spaces: about a line and a half
 LONGEST_CELL = 12_000  # characters; the course's own longest answer has 3,000
 LONGEST = 24_000  # of all cells of a student; the course's own have 10,000
-SHOWN = 8  # pairs of one group that are shown side by side
+SHOWN = 12  # pairs of one group that are shown side by side
 
 Cells = Sequence[tuple[str, str]]  # title and source
+Edge = tuple[float, str, str]  # likeness, and the two students
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class Group:
     members: tuple[str, ...]
     likeness: float  # of the closest two
     pairs: tuple[Pair, ...]  # the closest, at most SHOWN
+    others: tuple[Edge, ...] = ()  # the others, without their code
 
 
 @dataclass(frozen=True)
@@ -95,9 +97,6 @@ def alike_code(code: Mapping[str, Cells], given: Iterable[str] = ()) -> Alike:
         groups=tuple(sorted(groups, key=lambda g: (-g.likeness, g.members))),
         left_out=tuple(_left_out(code, kept)),
     )
-
-
-Edge = tuple[float, str, str]
 
 
 def _fingerprint(text: str) -> CodeFingerprint:
@@ -185,7 +184,7 @@ def _components(pairs: Iterable[Edge]) -> list[list[Edge]]:
 def _group(edges: Sequence[Edge], shown: _Shown) -> Group:
     members = sorted({name for _, left, right in edges for name in (left, right)})
     pairs = tuple(shown.pair(*edge) for edge in edges[:SHOWN])
-    return Group(tuple(members), edges[0][0], pairs)
+    return Group(tuple(members), edges[0][0], pairs, tuple(edges[SHOWN:]))
 
 
 @dataclass

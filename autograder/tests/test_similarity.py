@@ -13,7 +13,7 @@ import pytest
 from autograder import hidden
 from autograder.course import REPOSITORY
 from autograder.hidden import ps2_convolution as ps2
-from autograder.similarity import LONGEST_CELL, alike_code
+from autograder.similarity import LONGEST_CELL, SHOWN, alike_code
 from autograder.tests.styles import all_styles
 from autograder.tests.trials import judge
 
@@ -108,6 +108,15 @@ def test_one_source_of_many_is_one_group(given):
     assert len(found.groups[0].pairs) == 4, "each with the one most like it"
 
 
+def test_a_large_group_shows_the_closest_and_names_the_others(given):
+    source = cells_of(STYLES["plain"])
+    code = {f"s{number:02d}": source[number % 2:] for number in range(SHOWN + 4)}
+    [group] = alike_code(code, given).groups
+    assert len(group.members) == SHOWN + 4
+    assert (len(group.pairs), len(group.others)) == (SHOWN, 3)
+    assert group.pairs[-1].likeness >= group.others[0][0]
+
+
 def test_short_answers_are_alike_by_nature():
     """Even the same to the letter: there are not two ways to write them."""
     short = [(name, STYLES["plain"][name])
@@ -158,6 +167,7 @@ def test_code_that_is_odd_or_not_python_breaks_nothing(odd):
     copied = STYLES["terse"]["conv2d_forward"]
     text = "\n\n" + odd + "\n" + copied
     found = alike_code({"a": [("x", text)], "b": [("x", copied)]})
+    assert found.groups or odd == "'''", "a string without an end hides the rest"
     for group in found.groups:
         for line in group.pairs[0].cells[0].right:
             assert line.text in copied
