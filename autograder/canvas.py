@@ -27,8 +27,8 @@ PREFIX = "canvas-"
 # that was handed in again has "-1" and so on before its ending. Graded anonymously,
 # there is no number for the student.
 SUBMISSION = re.compile(
-    r"(?:(?P<name>[^/]*?)_)?(?:(?P<late>LATE|late)_)?(?P<number>\d+)_(?P<order>\d+)_"
-    r"(?P<file>.+)",
+    r"(?:(?P<name>[^/]*?)_)?(?:(?P<late>LATE|late)_)?"
+    r"(?P<number>[0-9]{1,30})_(?P<order>[0-9]{1,30})_(?P<file>.+)",
     re.DOTALL,
 )
 ANONYMOUS = re.compile(r"(LATE_)?anon_(?=\d*[A-Za-z])[A-Za-z0-9]+_\d+_")
@@ -40,6 +40,12 @@ _KEYS = (
 _KNOWN_BY = ("ID", "SIS User ID", "SIS Login ID")
 _TEST_STUDENT = "Student, Test"
 _NO_SCORE = ("EX", "N/A")  # excused; not assigned to this student
+
+
+def file_name_of(student: Student) -> str:
+    """A student's name as Canvas writes it before their files."""
+    sortable = f"{student.last_name}, {student.first_name}".lower()
+    return re.sub(r"\W", "", sortable)
 
 
 def new_gradebook(assignments: Sequence[str], standings: Sequence[Standing]) -> str:

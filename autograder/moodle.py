@@ -11,21 +11,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from dateutil import parser, tz
 
 from autograder.course import CourseError, is_student_id
 from autograder.matching import NAME, factor, match, points, safe_cell, value
-from autograder.roster import Student
+from autograder.roster import Owner, Student
 from autograder.spreadsheet import Sheet, as_csv, harmless
 from autograder.standings import Standing
 
 # A student's file: full name, the number in this assignment's Identifier, and the
 # plugin that took it in; then a folder (before Moodle 3.1, and by choice, none).
 SUBMISSION = re.compile(
-    r"(?P<name>[^/]*?)_(?P<number>\d+)_assignsubmission_(?P<kind>[a-z]+)_?[/_]"
+    r"(?P<name>[^/]*?)_(?P<number>[0-9]{1,30})_assignsubmission_(?P<kind>[a-z]+)_?[/_]"
     r"(?P<file>.+)",
     re.DOTALL,
 )
@@ -89,17 +88,9 @@ def filled_worksheet(
     return as_csv(sheet.header, rows), [f"{name}: {remark}" for remark in remarks]
 
 
-@dataclass(frozen=True)
-class Participant:
-    """Whose a number in an assignment's files is, and when they handed in."""
-
-    student: str
-    handed_in: datetime | None = None
-
-
 def participants(
     sheet: Sheet, roster: Mapping[str, Student] | None
-) -> dict[str, Participant]:
+) -> dict[str, Owner]:
     """A worksheet's participants by number; without a roster, by what it has.
 
     Times are as Moodle shows them, taken to be in this machine's time zone.
@@ -121,7 +112,7 @@ def participants(
         number = _IDENTIFIER.fullmatch(row[number_at])
         if number and known.get(line):
             time = _time(row[time_at]) if time_at is not None else None
-            found[number.group(1)] = Participant(known[line], time)
+            found[number.group(1)] = Owner(known[line], time)
     return found
 
 

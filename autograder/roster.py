@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
 from pathlib import Path
 
 from autograder.course import Course, CourseError, is_student_id
@@ -52,6 +53,14 @@ class Student:
         """What is known besides the id, as nbgrader's gradebook takes it."""
         everything = {one.name: getattr(self, one.name) for one in fields(self)[1:]}
         return {name: value for name, value in everything.items() if value}
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Whose something is that a platform has, and when it was handed in."""
+
+    student: str
+    handed_in: datetime | None = None
 
 
 COLUMNS = tuple(one.name for one in fields(Student))

@@ -11,7 +11,8 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,7 +28,7 @@ from autograder.handin import FOLDER_BYTES, MOST_FILES
 from autograder.intake import TIMESTAMP
 from autograder.matching import plain
 from autograder.remark import excerpt
-from autograder.roster import Student, roster_of
+from autograder.roster import Owner, Student, roster_of
 from autograder.spreadsheet import read_sheet
 
 CANVAS, MOODLE = "canvas", "moodle"
@@ -44,7 +45,12 @@ class Upload:
     name: str
     late: bool = False
     order: int = 0  # Canvas's number for the latest file; they grow with time
+    doubt: str = ""  # why the number is not believed
     files: list[tuple[str, Member]] = field(default_factory=list)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.number, self.name
 
 
 @dataclass(frozen=True)
@@ -88,42 +94,59 @@ class SafeExtractor(ExtractorPlugin):
     def _extract_one(self, course: Course, path: Path, extracted: Path) -> None:
         with opened(path, CLASS) as archive:
             found, left_out = members(archive, CLASS)
-            _check_space(extracted, found)
             self.left_out += left_out
+            _check_space(extracted, found)
             platform = self.platform or _platform(path, found)
             uploads = _uploads(platform, found, self.left_out)
-            whose = self._whose(course, platform, uploads.values())
-            assignment = self.parent.coursedir.assignment_id
+            whose = self._whose(course, platform, uploads)
             written = max((member.written for member in found), default="")
-            for upload in uploads.values():
-                if upload.number not in whose:
+            for upload in uploads:
+                owner = whose.get(upload.key)
+                why = self._why_not(upload, owner)
+                if owner is None or why:
                     named = f"{upload.name} ({upload.number})".strip()
-                    self.left_out.append((named, "whose it is cannot be told"))
+                    self.left_out.append((named, why))
                     continue
-                who = whose[upload.number]
-                if who.student in self.whence:
-                    self.left_out.append((upload.name, f"{who.student} is there twice"))
-                    continue
-                folder = extracted / who.student
-                Unpacking(archive, folder, self.left_out, who.student).files(
-                    _named(platform, upload, assignment)
-                )
-                time = _utc(who.handed_in)
-                if time and folder.is_dir():
-                    (folder / TIMESTAMP).write_text(time + " UTC\n", encoding="utf-8")
-                self.whence[who.student] = Whence(
-                    path.name, upload.number, upload.late, time, upload.order, written
-                )
+                self._write(archive, platform, upload, owner, extracted)
+                self.whence[owner.student] = Whence(
+                    path.name, upload.number, upload.late, _utc(owner.handed_in),
+                    upload.order, written,
+                )  # fmt: skip
+
+    def _why_not(self, upload: Upload, owner: Owner | None) -> str:
+        """Why an upload is not taken; empty if it is."""
+        if owner is None:
+            return upload.doubt or "whose it is cannot be told"
+        if owner.student in self.whence:
+            return f"something of {owner.student} was there before"
+        return ""
+
+    def _write(
+        self,
+        archive: ZipFile,
+        platform: str,
+        upload: Upload,
+        owner: Owner,
+        extracted: Path,
+    ) -> None:
+        """Lay out one student's files, and when they were handed in."""
+        folder = extracted / owner.student
+        files = _named(platform, upload, self.parent.coursedir.assignment_id)
+        Unpacking(archive, folder, self.left_out, owner.student).files(files)
+        if owner.handed_in and folder.is_dir():
+            time = f"{_utc(owner.handed_in)} UTC\n"
+            (folder / TIMESTAMP).write_text(time, encoding="utf-8")
 
     def _whose(
-        self, course: Course, platform: str, uploads: Iterable[Upload]
-    ) -> dict[str, moodle.Participant]:
+        self, course: Course, platform: str, uploads: Sequence[Upload]
+    ) -> dict[tuple[str, str], Owner]:
         roster = roster_of(course)
         if platform == CANVAS:
             return _canvas_students(roster or {}, uploads)
         if self.worksheet:
             sheet = read_sheet(Path(self.worksheet))
-            return moodle.participants(sheet, roster)
+            known = moodle.participants(sheet, roster)
+            return {u.key: known[u.number] for u in uploads if u.number in known}
         if roster is None:
             raise CourseError(
                 "Moodle's archive has names and numbers that are other ones in each "
@@ -147,7 +170,7 @@ def _platform(path: Path, found: Iterable[Member]) -> str:
     names = [member.name for member in found]
     if any(_parsed(moodle.SUBMISSION, name) for name in names):
         return MOODLE
-    if any(_parsed(canvas.SUBMISSION, name) for name in names):
+    if any(_parsed(canvas.SUBMISSION, n) or canvas.ANONYMOUS.match(n) for n in names):
         return CANVAS
     there = ", ".join(excerpt(name, 60) for name in names[:3]) or "nothing"
     raise CourseError(
@@ -164,10 +187,10 @@ def _parsed(pattern: re.Pattern[str], name: str) -> re.Match[str] | None:
 
 def _uploads(
     platform: str, found: Iterable[Member], left_out: list[tuple[str, str]]
-) -> dict[str, Upload]:
-    """What each student handed in, by the platform's number."""
+) -> list[Upload]:
+    """What each student handed in; each name and number of the platform is one."""
     pattern = canvas.SUBMISSION if platform == CANVAS else moodle.SUBMISSION
-    uploads: dict[str, Upload] = {}
+    uploads: dict[tuple[str, str], Upload] = {}
     for member in found:
         parsed = _parsed(pattern, member.name)
         why = _why_not(platform, member.name, parsed)
@@ -175,13 +198,12 @@ def _uploads(
             left_out.append((excerpt(member.name, 120), why))
             continue
         parts = parsed.groupdict()
-        upload = uploads.setdefault(
-            parts["number"], Upload(parts["number"], parts["name"] or "")
-        )
+        who = (parts["number"], parts["name"] or "")
+        upload = uploads.setdefault(who, Upload(*who))
         upload.late |= bool(parts.get("late"))
         upload.order = max(upload.order, int(parts.get("order") or 0))
         upload.files.append((parts["file"], member))
-    return uploads
+    return list(uploads.values())
 
 
 def _why_not(platform: str, name: str, parsed: re.Match[str] | None) -> str:
@@ -214,21 +236,30 @@ def _named(
 
 
 def _canvas_students(
-    roster: Mapping[str, Student], uploads: Iterable[Upload]
-) -> dict[str, moodle.Participant]:
-    """By Canvas's number, as the roster has it or as a name of its own."""
-    known = {one.lms_user_id: one.id for one in roster.values() if one.lms_user_id}
-    return {
-        upload.number: moodle.Participant(
-            known.get(upload.number, canvas.PREFIX + upload.number)
-        )
-        for upload in uploads
-    }
+    roster: Mapping[str, Student], uploads: Sequence[Upload]
+) -> dict[tuple[str, str], Owner]:
+    """By Canvas's number, as the roster has it or as a name of its own.
+
+    People choose their names, and one can be made to look as if another's number
+    were in it. So a number with two names is only whose name the roster has there.
+    """
+    known = {one.lms_user_id: one for one in roster.values() if one.lms_user_id}
+    names = Counter(upload.number for upload in uploads)
+    owners = {}
+    for upload in uploads:
+        student = known.get(upload.number)
+        right = student and canvas.file_name_of(student) == upload.name
+        if names[upload.number] > 1 and not right:
+            upload.doubt = "another name has the same number"
+            continue
+        name = student.id if student else canvas.PREFIX + upload.number
+        owners[upload.key] = Owner(name)
+    return owners
 
 
 def _by_name(
     roster: Mapping[str, Student], uploads: Iterable[Upload]
-) -> dict[str, moodle.Participant]:
+) -> dict[tuple[str, str], Owner]:
     """By full name, where just one on the roster has it."""
     by_name: dict[str, set[str]] = {}
     for student in roster.values():
@@ -240,7 +271,7 @@ def _by_name(
         who = by_name.get(_as_in_files(upload.name), set())
         if upload.name.strip() and len(who) == 1:
             (student,) = who
-            found[upload.number] = moodle.Participant(student)
+            found[upload.key] = Owner(student)
     return found
 
 

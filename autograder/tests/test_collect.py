@@ -294,6 +294,17 @@ def test_members_that_are_left_out(roster, take, tmp_path, name, why):
     } == set()  # fmt: skip
 
 
+def test_a_name_made_to_look_like_anothers_number(roster, take):
+    forged = ("mallory_7001_99_x_7003_60_tiny.ipynb", "forged")
+    done = take(("beeanna_7001_55_tiny.ipynb", "one"), forged)
+    assert done.new == ("s001",)
+    assert there(roster, "s001") == {"tiny.ipynb": b"one"}
+    assert done.left_out == (("mallory (7001)", "another name has the same number"),)
+    stranger = ("hay_7009_5_tiny.ipynb", "four"), ("hey_7009_6_tiny.ipynb", "five")
+    done = take(*stranger)
+    assert (done.new, len(done.left_out)) == ((), 2)
+
+
 def test_a_path_that_looks_like_ours_is_the_students_own(roster, take):
     inner = zipped(("b", "x"), ("tiny/extracted/s002/tiny.ipynb", "not s002's"))
     assert take(("beeanna_7001_55_work.zip", inner)).new == ("s001",)
