@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from zipfile import ZipFile
+
 import pytest
 from click.testing import CliRunner
 
@@ -85,3 +88,34 @@ def test_release_says_where_the_student_kit_is(tiny, run, monkeypatch):
     assert result.exit_code == 0, result.output
     said = result.output.removeprefix("Student kit: ").strip()
     assert said == str(tiny.course.repository / "build/kit/convnet-course-kit.zip")
+
+
+def test_from_a_roster_and_an_archive_to_a_file_for_canvas(tiny, run, tmp_path):
+    people = tmp_path / "people.csv"
+    people.write_text("id,lms_user_id\ns001,7001\ns002,7002\n,7003\n")
+    result = run("roster", str(people))
+    assert result.output.splitlines() == [
+        f"2 students, 2 of them new: {tiny.course.roster}",
+        "Left out, line 4: it has nothing in the column 'id'",
+    ]
+    archive = tmp_path / "submissions.zip"
+    with ZipFile(archive, "w") as file:
+        data = json.dumps(tiny.answered())
+        file.writestr("beeanna_LATE_7001_55_tiny.ipynb", data)
+        file.writestr("elsewhere.txt", "x")
+    result = run("collect", "tiny", str(archive))
+    assert result.output.splitlines() == [
+        "tiny: 1 new, 0 newer than what was there, 0 unchanged: "
+        f"{tiny.course.submitted}",
+        "  Late, says the platform: s001",
+        "  Left out, elsewhere.txt: it is not named as a student's file",
+    ]
+    assert "On the roster, nothing for tiny: s002" in run("grade", "tiny").output
+    result = run("export", "--format", "canvas")
+    assert result.output.splitlines() == [
+        f"2 students, tiny: {tiny.course.folder}/export-canvas.csv",
+        "  tiny: answers that still wait for a person: 1",
+        "  tiny: nothing handed in, exported as 0: s002",
+    ]
+    result = run("export", "--column", "tiny")
+    assert "takes ASSIGNMENT=HEADING, not 'tiny'" in result.output
