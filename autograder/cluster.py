@@ -174,7 +174,13 @@ def _refuse_unfit(client: Client, task: Task) -> None:
     found = client.run(
         _why_unfit, task, _versions(task.assignment), on_error="return"
     )
-    if problems := {where: why for where, why in found.items() if why}:
+    there = client.nthreads()  # a worker that ended meanwhile is no trouble
+    problems = {
+        where: why
+        for where, why in found.items()
+        if why and where in there and not isinstance(why, CommClosedError)
+    }
+    if problems:
         raise CourseError(_unfit(problems))
 
 

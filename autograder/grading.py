@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -28,6 +29,7 @@ from autograder.sandbox import find_bwrap
 from autograder.seeds import seed_of
 from autograder.workers import default_workers, judge_all
 
+SCORED = "Scored %s's %s in %.3f s"  # in the log
 Say = Callable[[str], None]
 Judge = Callable[[Iterable[Task]], Iterator[Record]]
 
@@ -149,10 +151,13 @@ def _score(course: Course, record: Record) -> None:
         write_record(course.verdicts, record)
     if is_scored(course, record):
         return
+    began = time.monotonic()
+    log = nbgrader_log(course)
     try:
         score(course, record)
+        log.info(SCORED, record.student, record.assignment, time.monotonic() - began)
     except Exception as error:
-        nbgrader_log(course).exception("Scoring %s failed", record.student)
+        log.exception("Scoring %s failed", record.student)
         task = Task(course, record.assignment, record.student,
                     Path(record.source), record.seed)  # fmt: skip
         broken = failed(task, f"nbgrader could not score it ({error}).")

@@ -7,6 +7,7 @@ process, on any machine that sees the course folder, can do it.
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -91,6 +92,7 @@ def judge_or_say_why(task: Task) -> Record:
 
 def judge_submission(task: Task) -> Record:
     """Take in, judge and record one submission; raises Superseded."""
+    began = time.monotonic()
     course = task.course
     record = Record(
         task.student, task.assignment, _key(task), str(task.folder), task.seed
@@ -115,17 +117,19 @@ def judge_submission(task: Task) -> Record:
     if intake.notebook is None:
         record = record.quarantined(intake.reason)
     else:
+        took = {"intake": time.monotonic() - began}
+        judgement = judge(
+            intake.notebook,
+            hidden.questions(task.assignment),
+            seed=task.seed,
+            assignment=task.assignment,
+            folder=laid_out,
+            sandbox=task.sandbox,
+        )
         record = replace(
             record,
             digest=code_digest(intake.notebook),
-            judgement=judge(
-                intake.notebook,
-                hidden.questions(task.assignment),
-                seed=task.seed,
-                assignment=task.assignment,
-                folder=laid_out,
-                sandbox=task.sandbox,
-            ),
+            judgement=replace(judgement, timings={**took, **judgement.timings}),
         )
     _check_wanted(task)
     write_record(course.verdicts, record)

@@ -146,7 +146,8 @@ def test_the_seed_is_recorded_and_used_again(tiny):
     record = judging.read_record(tiny.course.verdicts, "tiny", "s001")
     assert record.seed == record.judgement.seed == 7
     grade(tiny, regrade=True)
-    assert judging.read_record(tiny.course.verdicts, "tiny", "s001") == record
+    again = judging.read_record(tiny.course.verdicts, "tiny", "s001")
+    assert again.substance() == record.substance()
 
 
 def test_a_regrade_that_finds_otherwise_reaches_the_gradebook(tiny, monkeypatch):

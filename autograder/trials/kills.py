@@ -14,7 +14,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,13 +71,18 @@ class Result:
 class Trial:
     """A class in a scratch folder, graded again and again."""
 
-    def __init__(self, folder: Path, students: int, on_cluster: bool) -> None:
+    def __init__(self, folder: Path, students: int, on_cluster: bool,
+                 steps: Sequence[str] = STEPS, registered: bool = False
+                 ) -> None:  # fmt: skip
+        """registered: the gradebook knows the assignment before the class comes."""
         self.folder = folder
         self.repository = scratch.make_repository(folder / "repository")
         self.environment = scratch.environment(self.repository)
         self.course = Course(folder / "course", self.repository)
         self.students = students
         self.on_cluster = on_cluster
+        self.steps = steps
+        self.registered = registered
         self.usual: dict[str, float] = {}  # seconds a step takes, undisturbed
         self.expected: dict[str, Any] = {}
 
@@ -128,19 +133,23 @@ class Run:
         self.restarts = 0
         self.errors: list[str] = []
         self.left_over = 0
+        self.others = processes.children()
 
     def graded(self) -> dict[str, Any]:
         """Do it all, started again as often as needed; what came out."""
         course = self.trial.course
         shutil.rmtree(course.folder, ignore_errors=True)
+        if self.trial.registered:
+            scratch.register_in(course)
         scratch.hand_in(course, self.trial.students)
         if self.trial.on_cluster:
             self.cluster = Cluster(self.trial.environment, self.trial.folder / "dask")
         try:
             self._start_cluster()
-            for step in STEPS:
+            for step in self.trial.steps:
                 self._until_done(step)
-            left = processes.left_over(self.cluster.pids if self.cluster else set())
+            ours = self.cluster.pids if self.cluster else set()
+            left = processes.left_over(self.others | ours)
             self.left_over = len(left)
             processes.end(left)
         finally:
@@ -196,7 +205,6 @@ def draw_kill(draw: random.Random, number: int, on_cluster: bool) -> Kill:
 def trial(folder: Path, runs: int, students: int, seed: int, on_cluster: bool,
           say: Callable[[str], None]) -> list[Result]:  # fmt: skip
     """Grade undisturbed, then `runs` times with a kill; the results."""
-    processes.adopt_orphans()
     whole = Trial(folder, students, on_cluster)
     whole.undisturbed()
     usual = ", ".join(f"{step} {took:.1f} s" for step, took in whole.usual.items())
@@ -222,7 +230,10 @@ def trial(folder: Path, runs: int, students: int, seed: int, on_cluster: bool,
               help="Judge on a Dask scheduler and two workers.")  # fmt: skip
 def main(runs: int, students: int, seed: int, on_cluster: bool) -> None:
     """Kill a part of the grader at a random moment; nothing may be lost by it."""
-    with tempfile.TemporaryDirectory(prefix="kills-") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="kills-") as folder,
+        processes.orphans_adopted(),
+    ):
         results = trial(Path(folder), runs, students, seed, on_cluster, click.echo)
     equal = sum(result.equal for result in results)
     click.echo(f"\n{equal} of {runs} as undisturbed.")

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import psutil
@@ -21,10 +21,24 @@ GONE_SECONDS = 10.0  # for processes to end whose parent has
 UP_SECONDS = 120.0  # for a scheduler or a worker to start, on a busy machine
 
 
-def adopt_orphans() -> None:
-    """From now on, whoever outlives its parent becomes a child of this process."""
-    if ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
+@contextlib.contextmanager
+def orphans_adopted() -> Iterator[None]:
+    """Meanwhile, whoever outlives its parent becomes a child of this process."""
+    _adopt(1)
+    try:
+        yield
+    finally:
+        _adopt(0)
+
+
+def _adopt(orphans: int) -> None:
+    if ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, orphans, 0, 0, 0):
         raise OSError("prctl(PR_SET_CHILD_SUBREAPER) failed: this needs Linux")
+
+
+def children() -> set[int]:
+    """The process ids of this process's children."""
+    return {child.pid for child in psutil.Process().children()}
 
 
 def left_over(kept: set[int]) -> list[psutil.Process]:
@@ -36,9 +50,8 @@ def left_over(kept: set[int]) -> list[psutil.Process]:
     while True:
         found = []
         for child in psutil.Process().children():
-            if child.pid in kept or _reaped(child):
-                continue
-            found += [child, *below(child)]
+            if child.pid not in kept and not _reaped(child):
+                found += [child, *below(child)]
         if not found or time.monotonic() > deadline:
             return found
         time.sleep(0.05)
@@ -85,7 +98,7 @@ class Grader:
         """What can be ended now: the "grader", a "worker", a "student" process.
 
         A worker, or one of the two that make workers; a student's, or one of those
-        that keep its sandbox.
+        that keep its sandbox. A "judge" is a worker with a student's process.
         """
         if kind == "grader":
             return [self.top]
@@ -93,6 +106,8 @@ class Grader:
         workers = [child for helper in helpers for child in _children(helper)]
         if kind == "worker":
             return helpers + workers
+        if kind == "judge":
+            return [worker for worker in workers if below(worker)]
         return [one for worker in workers for one in below(worker)]
 
 
@@ -164,6 +179,8 @@ class Cluster:
         workers = [child for nanny in nannies for child in _children(nanny)]
         if kind == "worker":
             return nannies + workers
+        if kind == "judge":
+            return [worker for worker in workers if below(worker)]
         return [one for worker in workers for one in below(worker)]
 
     def _dask(self, *words: str, **environment: str) -> subprocess.Popen:

@@ -28,6 +28,7 @@ from autograder.tests.tiny import QUESTIONS  # noqa: F401
 
 CHECKS = ()
 '''
+FIRST = "first"  # a course that knows the assignment, and has no students
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "course", "tests", "trials", ".*")
 
 
@@ -40,7 +41,7 @@ def make_repository(folder: Path) -> Path:
     tests.mkdir()
     shutil.copy(tiny.__file__, tests)
     (folder / "autograder" / "hidden" / f"{ASSIGNMENT}.py").write_text(HIDDEN)
-    course = Course(folder / "first", folder)
+    course = Course(folder / FIRST, folder)
     course.source(ASSIGNMENT).parent.mkdir(parents=True)
     nbformat.write(tiny.tiny_source(), course.source(ASSIGNMENT))
     hidden.__path__.append(str(folder / "autograder" / "hidden"))
@@ -48,6 +49,11 @@ def make_repository(folder: Path) -> Path:
     hidden.__path__.pop()
     shutil.copytree(course.released, course.exercises)
     return folder
+
+
+def register_in(course: Course) -> None:
+    """What the first command makes of a new course: the gradebook, the release."""
+    shutil.copytree(course.repository / FIRST, course.folder)
 
 
 def grader(course: Course, *words: str) -> list[str]:

@@ -39,6 +39,7 @@ class Usage:
     samples: list[Sample] = field(default_factory=list)
     cpu: dict[int, float] = field(default_factory=dict)  # seconds, by depth
     seconds: float = 0.0
+    machine: float = 0.0  # share of the machine's processor time that anyone used
 
 
 class Watched:
@@ -58,11 +59,13 @@ class Watched:
 
     def __enter__(self) -> Usage:
         self._began = time.monotonic()
+        psutil.cpu_percent()  # from here on
         self._thread.start()
         return self.usage
 
     def __exit__(self, *_: object) -> None:
         self.usage.seconds = time.monotonic() - self._began
+        self.usage.machine = psutil.cpu_percent() / 100
         self._done.set()
         self._thread.join()
         for process, used in self._cpu.items():
