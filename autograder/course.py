@@ -242,5 +242,8 @@ class Course:
         # Below GenerateFeedback only: formgrader's pages keep their own templates.
         page = config.GenerateFeedback.HTMLExporter
         page.template_name = "course_feedback"
-        page.filters = {"coloured": "autograder.feedback.coloured"}
+        page.filters = {
+            "coloured": "autograder.feedback.coloured",
+            "below": "autograder.feedback.below",
+        }
         page.extra_template_basedirs = [str(TEMPLATES)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -130,6 +131,13 @@ def _few_colours(_, lexer, stream, options):
     for kind, text in stream:
         kept = next((one for one in COLOURED if kind in one), Token.Text)
         yield kept, text
+
+
+def below(page: str) -> str:
+    """A notebook's text with its headings two levels down, under the page's own."""
+    return re.sub(
+        r"(</?h)([1-6])\b", lambda found: f"{found[1]}{min(6, int(found[2]) + 2)}", page
+    )
 
 
 def without_hidden(source: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ from nbformat.notebooknode import NotebookNode
 from nbgrader import utils
 
 from autograder import similarity, tallies
-from autograder.course import Course
+from autograder.course import Course, is_student_id
 from autograder.feedback import SAID, environment, page_of, style
 from autograder.gradebook import opened
 from autograder.grades import Row, by_hand, by_machine, number, rows_of
@@ -83,6 +84,7 @@ def _section(
         "repaired": sum(record.status == REPAIRED for record in records),
         "quarantined": [r for r in records if r.status == QUARANTINED],
         "waiting": sum(row.parts.waiting for row in rows.values()),
+        "strangers": _strangers(course, assignment),
         "failures": _failures(judged),
         "by_hand": people,
         "late": _late(course, assignment, rows),
@@ -108,6 +110,21 @@ def _failures(judged: Iterable[Record]) -> list[dict[str, str]]:
         for name, verdict in record.judgement.verdicts.items()
         if verdict.status in (FAULT, UNJUDGED)
     ]
+
+
+def _strangers(course: Course, assignment: str) -> list[str]:
+    """Folders that hold something, and whose names cannot be a student's id.
+
+    They have no record; the table of grades has them, their names made plain.
+    """
+    if not course.grades.is_file():
+        return []
+    with open(course.grades, encoding="utf-8", newline="") as file:
+        return [
+            row["student_id"]
+            for row in csv.DictReader(file)
+            if row["assignment"] == assignment and not is_student_id(row["student_id"])
+        ]
 
 
 def _late(

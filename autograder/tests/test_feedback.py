@@ -105,6 +105,17 @@ def write_and_read(tiny) -> str:
     return page_of(tiny.course, record).read_text(encoding="utf-8")
 
 
+def test_the_headings_of_a_page_make_one_outline(tiny, pages):
+    notebook = tiny.answered()
+    notebook.cells[0].source = "# Tiny\n\n## Part\n\n###### Least\n\n`<h1>`"
+    tiny.hand_in("s001", notebook)
+    page = pages()
+    headings = re.findall(r"<h(\d)[^>]*>\s*(\w*)", page)
+    assert [level for level, _ in headings].count("1") == 1
+    assert {("3", "Tiny"), ("4", "Part"), ("6", "Least")} <= set(headings)
+    assert "&lt;h1&gt;" in page
+
+
 def test_code_is_coloured_and_escaped():
     shown = coloured("x = 'a' < b  # <script>\n%time f(x)\n")
     assert "<script" not in shown

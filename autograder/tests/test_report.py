@@ -99,6 +99,14 @@ def test_who_was_late_stands_there_with_how_late(tiny):
     assert "s001 1 day, 2:30:00 0" in text
 
 
+def test_a_folder_that_is_nobodys_waits_for_a_person(tiny):
+    tiny.hand_in("s001", tiny.answered())
+    tiny.hand_in("=1+1 <b>", tiny.answered())
+    page = graded(tiny)
+    assert "Nobody's" in page
+    assert "<li>??1?1??b?</li>" in page
+
+
 def test_the_graders_own_fault_waits_for_a_person(tiny, monkeypatch):
     from autograder import judging
     from autograder.tests.tiny import fake_judge
