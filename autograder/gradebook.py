@@ -72,6 +72,7 @@ def register(course: Course, assignment: str) -> None:
 def make_gradebook(course: Course) -> None:
     """An empty gradebook, where there is none, beside and renamed.
 
+    What was done in an earlier one is to be done again.
     nbgrader asks the `alembic` command for its version, and finds it only if
     this Python's commands are on the path.
     """
@@ -87,6 +88,8 @@ def make_gradebook(course: Course) -> None:
         Gradebook(f"sqlite:///{beside}", COURSE_ID).close()
     finally:
         os.environ["PATH"] = path
+    for done in ("released", "scored"):
+        shutil.rmtree(course.stamps / done, ignore_errors=True)
     os.replace(beside, course.gradebook)
 
 

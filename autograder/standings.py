@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from nbgrader.api import Gradebook
+from nbgrader.api import Gradebook, MissingEntry, SubmittedAssignment
 
-from autograder.course import Course
+from autograder.course import Course, CourseError
 from autograder.gradebook import opened
 from autograder.grades import rows_of
 from autograder.record import read_records
@@ -35,12 +35,14 @@ def standings(course: Course, assignment: str) -> list[Standing]:
     """By student: the roster, or where there is none all that nbgrader knows.
 
     Who is not on the roster and handed something in is there, too. The assignment
-    must be in the gradebook.
+    must be in the gradebook. Raises CourseError where grading was not finished.
     """
     records = read_records(course.verdicts, assignment)
     rows = {row.student_id: row for row in rows_of(course, records)}
     roster = roster_of(course)
     with opened(course) as gradebook:
+        if assignment not in [one.name for one in gradebook.assignments]:
+            raise CourseError(f"{assignment} is not in the gradebook: grade it again.")
         known = {one.id: one for one in gradebook.students}
         found = []
         for name in sorted({*rows, *(known if roster is None else roster)}):
@@ -50,7 +52,7 @@ def standings(course: Course, assignment: str) -> list[Standing]:
                 score = score_of(gradebook, assignment, name).nothing()
                 found.append(Standing(student, assignment, score))
                 continue
-            submission = gradebook.find_submission(assignment, name)
+            submission = _submission(gradebook, assignment, name)
             found.append(
                 Standing(
                     student,
@@ -64,6 +66,18 @@ def standings(course: Course, assignment: str) -> list[Standing]:
                 )
             )
     return found
+
+
+def _submission(
+    gradebook: Gradebook, assignment: str, student: str
+) -> SubmittedAssignment:
+    try:
+        return gradebook.find_submission(assignment, student)
+    except MissingEntry as error:
+        raise CourseError(
+            f"{student}'s {assignment} is judged and not yet in the gradebook: grade "
+            "the assignment again, which finishes what was begun."
+        ) from error
 
 
 def _student(name: str, known: object | None) -> Student:

@@ -168,6 +168,21 @@ def test_an_archive_from_moodle_with_a_worksheet(roster, take, tmp_path, in_pari
     ]
 
 
+def test_a_worksheet_alone_says_whose_a_number_is(tiny, take, tmp_path):
+    sheet = tmp_path / "worksheet.csv"
+    sheet.write_text(WORKSHEET)
+    done = take(
+        ("Anna Bee_41_assignsubmission_file/tiny.ipynb", "one"),
+        ("Cas Dee_42_assignsubmission_file/tiny.ipynb", "two"),
+        worksheet=sheet,
+    )
+    assert done.new == ("anna@x.org",)
+    assert done.left_out == (("Cas Dee (42)", "whose it is cannot be told"),)
+    sheet.write_text("a,b\n1,2\n")
+    with pytest.raises(CourseError, match="not a grading worksheet"):
+        take(("Anna Bee_41_assignsubmission_file/t.ipynb", "one"), worksheet=sheet)
+
+
 def test_an_archive_from_moodle_by_full_names(roster, take):
     done = take(
         ("Anna Bee_41_assignsubmission_file/tiny.ipynb", "one"),

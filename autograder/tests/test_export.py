@@ -235,6 +235,19 @@ def test_another_file_is_a_clear_error(graded_class, platform):
         exported(graded_class, platform, "a,b\n1,2\n")
 
 
+def test_what_is_not_in_the_gradebook_is_not_exported_as_nothing(graded_class):
+    tiny = graded_class
+    with opened(tiny.course) as gradebook:
+        gradebook.remove_submission("tiny", "s002")
+    with pytest.raises(CourseError, match="s002's tiny is judged and not yet"):
+        exported(tiny, "csv")
+    tiny.course.gradebook.unlink()
+    import_roster(tiny.course, tiny.course.folder / "given.csv")
+    with pytest.raises(CourseError, match="tiny is not in the gradebook"):
+        exported(tiny, "csv")
+    assert not (tiny.course.folder / "out.csv").exists()
+
+
 def test_the_platforms_own_file_is_not_written_over(graded_class):
     path = graded_class.course.folder / "mine.csv"
     path.write_text(CANVAS)

@@ -132,6 +132,18 @@ def test_who_is_not_on_it_is_flagged_and_who_is_missing_is_known(tiny, tmp_path)
     assert missing(roster, [row.student_id for row in rows]) == ["s002"]
 
 
+def test_a_gradebook_that_was_removed_is_filled_again(tiny, tmp_path):
+    tiny.hand_in("s001", tiny.answered())
+
+    def grade():
+        return grading.grade(tiny.course, ["tiny"], workers=0, say=lambda line: None)
+
+    before = grade()
+    tiny.course.gradebook.unlink()
+    import_roster(tiny.course, write(tmp_path, NBGRADER))
+    assert grade() == before
+
+
 def test_without_a_roster_nobody_is_a_stranger(tiny):
     assert roster_of(tiny.course) is None
     assert missing(None, ["s001"]) == []
