@@ -37,12 +37,13 @@ def standings(course: Course, assignment: str) -> list[Standing]:
     Who is not on the roster and handed something in is there, too. The assignment
     must be in the gradebook. Raises CourseError where grading was not finished.
     """
+    with opened(course) as gradebook:
+        if assignment not in [one.name for one in gradebook.assignments]:
+            raise CourseError(f"{assignment} is not in the gradebook: grade it again.")
     records = read_records(course.verdicts, assignment)
     rows = {row.student_id: row for row in rows_of(course, records)}
     roster = roster_of(course)
     with opened(course) as gradebook:
-        if assignment not in [one.name for one in gradebook.assignments]:
-            raise CourseError(f"{assignment} is not in the gradebook: grade it again.")
         known = {one.id: one for one in gradebook.students}
         found = []
         for name in sorted({*rows, *(known if roster is None else roster)}):
