@@ -64,6 +64,8 @@ SAID = {
 
 
 FIRST = 3  # places to look at first
+_HEADING = re.compile(r"(</?h)([1-6])\b")
+_BLOCK_FORMULA = re.compile(r'<math (?=[^>]*display="block")')
 COLOURED = (Comment, Keyword, String)
 
 
@@ -133,11 +135,14 @@ def _few_colours(_, lexer, stream, options):
         yield kept, text
 
 
-def below(page: str) -> str:
-    """A notebook's text with its headings two levels down, under the page's own."""
-    return re.sub(
-        r"(</?h)([1-6])\b", lambda found: f"{found[1]}{min(6, int(found[2]) + 2)}", page
-    )
+def below(text: str) -> str:
+    """A text cell's HTML as a part of the page.
+
+    Its headings go two levels down, under the page's own; a formula of its own line
+    may be wider than a phone, and what scrolls is reached by keyboard.
+    """
+    text = _BLOCK_FORMULA.sub('<math tabindex="0" ', text)
+    return _HEADING.sub(lambda h: f"{h[1]}{min(6, int(h[2]) + 2)}", text)
 
 
 def without_hidden(source: str) -> str:

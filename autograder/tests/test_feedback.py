@@ -107,13 +107,14 @@ def write_and_read(tiny) -> str:
 
 def test_the_headings_of_a_page_make_one_outline(tiny, pages):
     notebook = tiny.answered()
-    notebook.cells[0].source = "# Tiny\n\n## Part\n\n###### Least\n\n`<h1>`"
+    notebook.cells[0].source = "# Tiny\n\n## Part\n\n###### Least\n\n`<h1>`\n\n$$x$$"
     tiny.hand_in("s001", notebook)
     page = pages()
     headings = re.findall(r"<h(\d)[^>]*>\s*(\w*)", page)
     assert [level for level, _ in headings].count("1") == 1
     assert {("3", "Tiny"), ("4", "Part"), ("6", "Least")} <= set(headings)
     assert "&lt;h1&gt;" in page
+    assert re.search(r'<math [^>]*display="block" tabindex="0"', page)
 
 
 def test_code_is_coloured_and_escaped():
