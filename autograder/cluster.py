@@ -15,7 +15,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from distributed import CancelledError, Client, Future, KilledWorker, wait
+from distributed import (
+    CancelledError,
+    Client,
+    Future,
+    KilledWorker,
+    get_worker,
+    wait,
+)
 from distributed.client import ClosedClientError
 from distributed.comm import CommClosedError
 
@@ -193,6 +200,13 @@ def _why_unfit(task: Task, versions: Versions) -> str:
             return f"it does not see {folder}"
     if _versions(task.assignment) != versions:
         return "it runs another version of the grader, or began before it was changed"
+    if (threads := get_worker().state.nthreads) > 1:
+        # Two at once in one process disturb each other's times, and Python 3.11
+        # cannot even parse in two threads (its issue 106905).
+        return (
+            f"it has {threads} threads: start it with --nthreads 1, and with "
+            f"--nworkers {threads} for as many processes"
+        )
     if task.sandbox == "bwrap":
         try:
             find_bwrap()

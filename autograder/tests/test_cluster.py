@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import dask
 import pytest
@@ -67,6 +68,8 @@ def test_workers_that_cannot_judge_are_refused_with_the_reason(tmp_path):
 
 def test_a_worker_is_fit_in_this_course_and_run_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(cluster, "find_bwrap", lambda: ())
+    state = SimpleNamespace(nthreads=1)
+    monkeypatch.setattr(cluster, "get_worker", lambda: SimpleNamespace(state=state))
     with lock.locked(task(tmp_path, "s1").course) as run:
         fit = task(tmp_path, "s1", run)
         versions = cluster._versions("tiny")
@@ -82,6 +85,8 @@ def test_a_worker_is_fit_in_this_course_and_run_alone(tmp_path, monkeypatch):
 
         monkeypatch.setattr(cluster, "find_bwrap", none)
         assert "no sandbox. Install" in cluster._why_unfit(fit, versions)
+        state.nthreads = 4
+        assert "--nthreads 1" in cluster._why_unfit(fit, versions)
 
 
 def test_the_version_is_that_of_the_code_that_was_imported(monkeypatch):
