@@ -15,6 +15,8 @@ import numpy as np
 from copydetect import CodeFingerprint, compare_files
 from scipy.sparse import coo_array, csr_array, triu
 
+from autograder.remark import excerpt
+
 # Measured on answers written apart and on disguised copies of them: the closest two
 # of the first are 0.2 alike, a copy with other names in another order 0.8 and more.
 ALIKE = 0.4  # share of the shorter one's code, rare parts counting more
@@ -130,7 +132,12 @@ def _joined(cells: Cells) -> str:
 
 
 def _lines_of(text: str) -> set[str]:
-    return {line.strip() for line in text.split("\n")}
+    return {_visible(line).strip() for line in text.split("\n")}
+
+
+def _visible(line: str) -> str:
+    """A line as it is, with marks that would turn its direction made visible."""
+    return excerpt(line.replace("\t", "    "), LONGEST_CELL)
 
 
 def _closest(names: Sequence[str], found: Sequence[np.ndarray]) -> list[Edge]:
@@ -234,7 +241,8 @@ class _Shown:
             for text in source.split("\n"):
                 says = [place + i for i, c in enumerate(text) if not c.isspace()]
                 alike = bool(says) and bool(covered[says].mean() >= 0.5)
-                cell.append(Line(text, alike and text.strip() not in self.handed_out))
+                shown = _visible(text)
+                cell.append(Line(shown, alike and shown.strip() not in self.handed_out))
                 place += len(text) + 1
             lines[title] = (*lines.get(title, ()), *cell)
         return lines

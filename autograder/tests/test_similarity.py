@@ -173,6 +173,14 @@ def test_code_that_is_odd_or_not_python_breaks_nothing(odd):
             assert line.text in copied
 
 
+def test_marks_that_turn_the_reading_direction_are_made_visible():
+    copied = STYLES["steps"]["conv2d_forward"] + "\n    \treturn y  # \u202eeslaf"
+    found = alike_code({"a": [("x", copied)], "b": [("x", copied)]})
+    last = found.groups[0].pairs[0].cells[0].left[-1]
+    assert last.text == "        return y  # \\x202eeslaf"
+    assert last.alike
+
+
 def test_the_limits_leave_room_for_the_courses_own_answers():
     path = REPOSITORY / "solutions" / "ps3_conv_backward" / "ps3_conv_backward.ipynb"
     longest = max(len(cell.source) for cell in nbformat.read(path, as_version=4).cells)
