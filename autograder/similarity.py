@@ -18,7 +18,7 @@ from scipy.sparse import coo_array, csr_array, triu
 from autograder.remark import excerpt
 
 # Measured on answers written apart and on disguised copies of them: the closest two
-# of the first are 0.2 alike, a copy with other names in another order 0.8 and more.
+# of the first are under 0.2 alike, copies with other names and order over 0.7.
 ALIKE = 0.4  # share of the shorter one's code, rare parts counting more
 LEAST = 250  # places that agree, about ten lines: short answers are alike by nature
 GRAM = 25  # characters without names and spaces: about a line and a half

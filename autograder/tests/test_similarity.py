@@ -10,7 +10,7 @@ import nbformat
 import numpy as np
 import pytest
 
-from autograder import hidden
+from autograder import hidden, similarity
 from autograder.course import REPOSITORY
 from autograder.hidden import ps2_convolution as ps2
 from autograder.similarity import LONGEST_CELL, SHOWN, alike_code
@@ -86,6 +86,19 @@ def test_a_disguised_copy_is_found_among_honest_answers(given):
     assert pair.likeness > 0.75
     assert pair.lines > 60
     assert pair.verbatim < pair.lines / 2, "most lines had names to change"
+
+
+def test_honest_answers_and_disguised_copies_lie_as_far_apart_as_is_said(
+    given, monkeypatch
+):
+    """What the report and the guide say about the threshold."""
+    code = {name: cells_of(one) for name, one in STYLES.items()}
+    monkeypatch.setattr(similarity, "ALIKE", 0.2)
+    assert alike_code(code, given).groups == ()
+    monkeypatch.setattr(similarity, "ALIKE", 0.7)
+    copies = {f"{name} copy": disguised(one, 7) for name, one in STYLES.items()}
+    found = alike_code(code | copies, given)
+    assert sorted(pairs_of(found)) == [(name, f"{name} copy") for name in STYLES]
 
 
 def test_half_a_notebook_of_someone_elses_is_found(given):
