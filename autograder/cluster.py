@@ -20,6 +20,7 @@ from distributed import (
     Client,
     Future,
     KilledWorker,
+    Worker,
     get_worker,
     wait,
 )
@@ -164,7 +165,7 @@ def _record(future: Future) -> Record | None:
 
 def _judge_here(task: Task, versions: Versions) -> Record:
     """On a worker: judge, if this worker is fit to."""
-    if why := _why_unfit(task, versions):
+    if why := _why_unfit(task, versions, get_worker()):
         raise CourseError(_unfit({f"the worker with process {os.getpid()}": why}))
     return judge_or_say_why(task)
 
@@ -191,8 +192,11 @@ def _refuse_unfit(client: Client, task: Task) -> None:
         raise CourseError(_unfit(problems))
 
 
-def _why_unfit(task: Task, versions: Versions) -> str:
-    """Why this process cannot judge a task, or would judge another way."""
+def _why_unfit(task: Task, versions: Versions, dask_worker: Worker) -> str:
+    """Why a worker cannot judge a task, or would judge another way.
+
+    It runs there; where Dask runs it for us, `dask_worker` is Dask's to give.
+    """
     if not is_current(task.course, task.run):
         return f"it does not see the course folder {task.course.folder}"
     for folder in (task.folder, task.course.exercises):
@@ -200,7 +204,7 @@ def _why_unfit(task: Task, versions: Versions) -> str:
             return f"it does not see {folder}"
     if _versions(task.assignment) != versions:
         return "it runs another version of the grader, or began before it was changed"
-    if (threads := get_worker().state.nthreads) > 1:
+    if (threads := dask_worker.state.nthreads) > 1:
         # Two at once in one process disturb each other's times, and Python 3.11
         # cannot even parse in two threads (its issue 106905).
         return (

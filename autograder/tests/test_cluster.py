@@ -37,7 +37,7 @@ def judge_or_die(task: Task, versions: object) -> Record:
 def quick(monkeypatch):
     """Judge by name, on workers that are all fit."""
     monkeypatch.setattr(cluster, "_judge_here", judge_or_die)
-    monkeypatch.setattr(cluster, "_why_unfit", lambda task, versions: "")
+    monkeypatch.setattr(cluster, "_why_unfit", lambda task, versions, dask_worker: "")
 
 
 def local_cluster(**options) -> LocalCluster:
@@ -68,25 +68,28 @@ def test_workers_that_cannot_judge_are_refused_with_the_reason(tmp_path):
 
 def test_a_worker_is_fit_in_this_course_and_run_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(cluster, "find_bwrap", lambda: ())
-    state = SimpleNamespace(nthreads=1)
-    monkeypatch.setattr(cluster, "get_worker", lambda: SimpleNamespace(state=state))
+    worker = SimpleNamespace(state=SimpleNamespace(nthreads=1))
     with lock.locked(task(tmp_path, "s1").course) as run:
         fit = task(tmp_path, "s1", run)
         versions = cluster._versions("tiny")
-        assert cluster._why_unfit(fit, versions) == ""
-        assert "course folder" in cluster._why_unfit(task(tmp_path, "s1"), versions)
-        assert "another version" in cluster._why_unfit(fit, ("older", versions[1]))
+
+        def why(task=fit, versions=versions):
+            return cluster._why_unfit(task, versions, worker)
+
+        assert why() == ""
+        assert "does not see the course folder" in why(task(tmp_path, "s1"))
+        assert "another version" in why(versions=("older", versions[1]))
         fit.folder.rmdir()
-        assert f"does not see {fit.folder}" in cluster._why_unfit(fit, versions)
+        assert f"does not see {fit.folder}" in why()
         fit.folder.mkdir()
 
         def none():
             raise SandboxUnavailable("Install bubblewrap.")
 
         monkeypatch.setattr(cluster, "find_bwrap", none)
-        assert "no sandbox. Install" in cluster._why_unfit(fit, versions)
-        state.nthreads = 4
-        assert "--nthreads 1" in cluster._why_unfit(fit, versions)
+        assert "no sandbox. Install" in why()
+        worker.state.nthreads = 4
+        assert "--nthreads 1" in why()
 
 
 def test_the_version_is_that_of_the_code_that_was_imported(monkeypatch):
