@@ -23,8 +23,8 @@ from bs4 import BeautifulSoup, Tag
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import DictionaryObject, NameObject, TextStringObject
 
-from book.browser import NoBrowser, find_browser, started
 from book.build import BOOK, build
+from convlab.browser import NoBrowser, find_browser, started
 
 STYLE = Path(__file__).with_name("pdf.css")
 REFERRING = ("aria-labelledby", "aria-describedby", "for", "headers")

@@ -19,7 +19,7 @@ from autograder.roster import import_roster
 from autograder.tests.tiny import cell_of, fake_judge
 
 try:
-    from book.browser import NoBrowser, find_browser, started
+    from convlab.browser import NoBrowser, find_browser, started
 
     find_browser()
     WHY_NOT = ""

@@ -13,7 +13,7 @@ from autograder.feedback import write_feedback
 from autograder.report import write_report
 from autograder.tests.styles import all_styles
 from autograder.tests.tiny import TinyClass, cell_of, code, fake_judge
-from book.browser import NoBrowser, find_browser, started
+from convlab.browser import NoBrowser, find_browser, started
 
 pytestmark = pytest.mark.browser
 PAGES = ("report", "wrong", "hostile", "broken")

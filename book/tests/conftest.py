@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from book.browser import NoBrowser, find_browser, started
 from book.build import ROOT
+from convlab.browser import NoBrowser, find_browser, started
 
 
 @pytest.fixture(scope="session")

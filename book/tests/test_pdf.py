@@ -14,8 +14,8 @@ from bs4 import BeautifulSoup
 from pypdf import PdfReader
 
 from book import pdf
-from book.browser import NAMES, NoBrowser, find_browser
 from book.build import ROOT
+from convlab.browser import NAMES, NoBrowser, find_browser
 
 pytestmark = pytest.mark.xdist_group("book")
 

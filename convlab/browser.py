@@ -1,4 +1,4 @@
-"""Where this machine's Chromium is, for the PDF and for the browser tests."""
+"""Where this machine's Chromium is: for the PDF, and for tests of pages."""
 
 from __future__ import annotations
 
