@@ -36,7 +36,8 @@ def test_commands_and_options_of_the_grader_exist(command, option):
     if not option or option == "--help":
         return
     known = {name for one in (main, main.commands.get(command)) if one
-             for parameter in one.params for name in parameter.opts}
+             for parameter in one.params
+             for name in (*parameter.opts, *parameter.secondary_opts)}
     assert option in known
 
 
