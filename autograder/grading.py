@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import TextIO
 
 from tqdm import tqdm
 
@@ -136,7 +137,9 @@ def _to_do(
     No record is kept: a class of them would fill the memory.
     """
     waiting, unscored = [], []
-    for task in tqdm(tasks, desc="looked at", unit="submission", delay=2, leave=False):
+    looking = tqdm(tasks, "looked at", unit="submission", delay=2, leave=False,
+                   disable=not sys.stderr.isatty())  # fmt: skip
+    for task in looking:
         record = None if regrade else up_to_date(task)
         if record is None:
             waiting.append(task)
@@ -166,13 +169,35 @@ def _score(course: Course, record: Record) -> None:
 
 
 def _watched(records: Iterator[Record], total: int, done: str) -> Iterator[Record]:
-    """The records, with a line of progress: rate, and time left."""
+    """The records, with a line of progress: rate, and time left.
+
+    In a terminal it is drawn over again; in a file there is a new one now and then.
+    """
+    terminal = sys.stderr.isatty()
     yield from tqdm(
         records,
         total=total,
         unit="submission",
         desc=done,
         disable=not total,
-        mininterval=0.5 if sys.stderr.isatty() else 10.0,
+        file=sys.stderr if terminal else _Lines(sys.stderr),
+        ncols=None if terminal else 80,
+        mininterval=0.5 if terminal else 10.0,
         smoothing=0.1,
     )
+
+
+class _Lines:
+    """A file in which each state of a line of progress is a line of its own."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._last = ""
+
+    def write(self, text: str) -> None:
+        if text != self._last:  # the last one is drawn twice
+            self._file.write(text.replace("\r", "\n"))
+        self._last = text
+
+    def flush(self) -> None:
+        self._file.flush()

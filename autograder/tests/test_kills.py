@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
+import subprocess
 import sys
 
 import pytest
 
 from autograder.tests.walls import needs_sandbox
-from autograder.trials import processes
+from autograder.trials import processes, scratch
 from autograder.trials.kills import Kill, Trial
+from autograder.trials.outcome import differences, outcome
 from autograder.trials.usage import Sample, growth
 
 pytestmark = [
@@ -39,6 +41,15 @@ def test_the_class_is_worth_a_trial(trial):
     assert earned == ["5", "2", "5"]
     assert trial.expected["grade tiny s002 tiny double_values"]["auto_score"] == 0
     assert trial.expected["grade tiny s002 tiny triple_values"]["auto_score"] == 2
+
+
+@needs_sandbox
+def test_a_regrade_repeats_every_verdict(trial):
+    """With the seed on record, by other processes; only times differ."""
+    again = scratch.grader(trial.course, "grade", scratch.ASSIGNMENT, "--regrade")
+    subprocess.run(again, env=trial.environment, cwd=trial.folder, check=True,
+                   capture_output=True)  # fmt: skip
+    assert differences(outcome(trial.course), trial.expected) == []
 
 
 @needs_sandbox
