@@ -6,11 +6,12 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from autograder.course import Course, is_student_id
 from autograder.gradebook import opened
-from autograder.record import QUARANTINED, Record, read_records, write_text
+from autograder.record import QUARANTINED, Record, each_record, write_text
 from autograder.roster import NOT_ON_ROSTER, roster_of
 from autograder.scores import Score, score_of
 
@@ -63,12 +64,8 @@ def write_grades(course: Course, unnamed: Sequence[Record] = ()) -> list[Row]:
 
     `unnamed` are records of folders whose names cannot be student ids.
     """
-    records = [
-        record
-        for assignment in course.assignments()
-        for record in read_records(course.verdicts, assignment)
-    ]
-    rows = rows_of(course, [*records, *unnamed])
+    records = (each_record(course.verdicts, name) for name in course.assignments())
+    rows = rows_of(course, chain(*records, unnamed))
     text = as_csv(rows)
     if not _holds(course.grades, text):
         write_text(course.grades, text)

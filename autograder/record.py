@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -129,9 +129,14 @@ def read_record(folder: Path, assignment: str, student: str) -> Record | None:
 
 def read_records(folder: Path, assignment: str) -> list[Record]:
     """All records of an assignment, by student."""
-    found = (folder / assignment).glob("*.json")
-    records = [read_record(folder, assignment, path.stem) for path in sorted(found)]
-    return [record for record in records if record]
+    return list(each_record(folder, assignment))
+
+
+def each_record(folder: Path, assignment: str) -> Iterator[Record]:
+    """The same, one at a time: with its pictures, a record may have megabytes."""
+    for path in sorted((folder / assignment).glob("*.json")):
+        if record := read_record(folder, assignment, path.stem):
+            yield record
 
 
 def write_text(path: Path, text: str) -> None:
