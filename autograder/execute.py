@@ -26,6 +26,7 @@ from autograder.record import Record, read_record
 from autograder.sanitise import make_safe, safe_outputs
 from autograder.scores import bonus_questions
 from autograder.seeds import seed_of
+from autograder.showable import Effort
 
 NO_VERDICT = "There is no verdict for this question, so it has no points yet.\n"
 
@@ -74,16 +75,18 @@ class ApplyVerdicts(CourseStep):
         ids = resources["nbgrader"]
         record = self._record(ids["assignment"], ids["student"], code_digest(nb))
         judgement = record.judgement if record else None
+        effort = Effort()
         for index, cell in enumerate(nb.cells):
             if cell.cell_type != "code":
                 if not utils.is_locked(cell):
+                    effort.limit_text(cell)
                     make_safe(cell)
                 continue
             if utils.is_grade(cell) and not utils.is_solution(cell):
                 outputs = self._verdict(cell, record)
             else:
                 shown = judgement.outputs.get(index, []) if judgement else []
-                outputs = safe_outputs(shown)
+                outputs = safe_outputs(effort.limited(shown))
             cell.outputs = [nbformat.from_dict(output) for output in outputs]
             cell.execution_count = index + 1 if outputs else None
         return nb, resources

@@ -8,10 +8,12 @@ student can act on.
 from __future__ import annotations
 
 import codecs
+import functools
 import json
 import os
 import re
 import stat
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,7 @@ FOLDER_BYTES = 60_000_000
 MOST_FILES = 200
 MOST_ENTRIES = 5_000
 DEEPEST = 6
+MOST_PIECES = 1_000_000  # lists and objects of a notebook; each takes 60 bytes or more
 # Left by tools, never part of an answer; numba's cache files are pickles.
 IGNORED_FOLDERS = {".ipynb_checkpoints", "__pycache__", "__MACOSX", ".git"}
 IGNORED_ENDINGS = (".pyc", ".nbi", ".nbc", "~")
@@ -104,6 +107,33 @@ def _walk(
             yield name, Path(entry.path), about.st_mode, about.st_size
 
 
+def names_alike(folder: Path) -> list[str]:
+    """Other students' folders whose names differ from this one's in little.
+
+    In capitals, in spaces, or in how a letter is written in Unicode. `folder` is
+    <student>/<assignment>.
+    """
+    student, submitted = folder.parent.name, folder.parent.parent
+    try:
+        groups = _groups(submitted, submitted.stat().st_mtime_ns)
+    except OSError:
+        return []
+    return [name for name in groups.get(_plain(student), ()) if name != student]
+
+
+@functools.lru_cache(maxsize=4)
+def _groups(submitted: Path, modified: int) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name in sorted(os.listdir(submitted)):
+        if not name.startswith("."):
+            found.setdefault(_plain(name), []).append(name)
+    return found
+
+
+def _plain(name: str) -> str:
+    return "".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
 def read_bytes(path: Path, limit: int) -> bytes:
     """The bytes of a regular file of at most `limit` bytes.
 
@@ -135,6 +165,12 @@ def read_notebook(path: Path) -> dict[str, Any]:
 def parse_notebook(data: bytes) -> dict[str, Any]:
     """The JSON object in a notebook's bytes; Unreadable says what is wrong."""
     text = _decode(data)
+    pieces = text.count("[") + text.count("{")
+    if pieces > MOST_PIECES:
+        raise Unreadable(
+            f"The file is made of {pieces:,} pieces, far more than a notebook has. "
+            "Clear the outputs, save, and hand it in again."
+        )
     try:
         notebook = json.loads(text, strict=False)
     except RecursionError as error:

@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,9 @@ from autograder.remark import Remark, excerpt
 
 TIMESTAMP = "timestamp.txt"
 TIMESTAMP_BYTES = 200
+CLOCKS = timedelta(minutes=10)  # that two clocks may be apart
+MOST_LETTERS = {"code": 1_000_000, "markdown": 8_000_000, "raw": 1_000_000}
+FIRST_YEAR = 2000  # before it, a clock was not set
 NOTEBOOK_ENDINGS = (".ipynb", ".ipynb.txt", ".ipynb.json")
 
 
@@ -57,6 +61,7 @@ def take_in(
     was handed in by mistake.
     """
     intake = Intake(assignment)
+    _note_names(folder, intake)
     if folder.is_symlink() or not folder.is_dir():
         return intake.quarantine(
             "What was handed in is not a folder with files in it, or is only a link "
@@ -78,6 +83,16 @@ def take_in(
     except RecursionError:
         return intake.quarantine("The notebook is nested too deeply to be read.")
     intake.repairs += repairs
+    for kind, most in MOST_LETTERS.items():
+        letters = sum(
+            len(c.source) for c in intake.notebook.cells if c.cell_type == kind
+        )
+        if letters > most:
+            return intake.quarantine(
+                f"Its {kind} cells hold {letters / 1e6:.1f} million characters, and at "
+                f"most {most / 1e6:.0f} million are read. Put data into a file beside "
+                "the notebook, and read it from there."
+            )
     around = [cell.source for cell in release.cells if cell.cell_type == "code"]
     intake.findings += look_at_code(own_code(intake.notebook, release), around)
     return intake
@@ -129,6 +144,19 @@ def _replace_folder(new: Path | None, folder: Path, aside: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
+def _note_names(folder: Path, intake: Intake) -> None:
+    alike = handin.names_alike(folder)
+    if alike:
+        words = (
+            "Another folder has almost this name: is it one student under two names? "
+            "Each is graded by itself. What belongs together goes into one folder; "
+            "then grade again."
+        )
+        evidence = excerpt(", ".join(map(repr, alike)))
+        where = excerpt(folder.parent.name, 120)
+        intake.findings.append(Remark("similar-name", words, where, evidence))
+
+
 def _keep_files(files: list[HandedIn], intake: Intake) -> None:
     """Choose the other files that go with the notebook."""
     total = 0
@@ -169,12 +197,20 @@ def _read_timestamp(file: HandedIn, intake: Intake) -> None:
         text = handin.read_bytes(file.path, TIMESTAMP_BYTES).decode("utf-8").strip()
         if not text:
             return
-        utils.parse_utc(text)
+        moment = utils.parse_utc(text)
+        late = moment - datetime.now(UTC).replace(tzinfo=None) > CLOCKS
     except (Unreadable, ValueError, OverflowError, TypeError, AttributeError):
         words = "The time of submission cannot be read, so none is recorded."
         intake.repairs.append(Remark("unreadable-timestamp", words, TIMESTAMP))
-    else:
-        intake.timestamp = text
+        return
+    intake.timestamp = text
+    if late or moment.year < FIRST_YEAR:
+        why = ("is in the future" if late else
+               f"lies before {FIRST_YEAR}, as of a clock that was not set")  # fmt: skip
+        words = f"The time of submission {why}. It is taken as it stands."
+        intake.findings.append(
+            Remark("doubtful-timestamp", words, TIMESTAMP, excerpt(text))
+        )
 
 
 def _find_notebook(

@@ -8,6 +8,8 @@ what the code would have done. There are honest reasons for most of it.
 from __future__ import annotations
 
 import ast
+import contextlib
+import re
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,8 +18,11 @@ from dataclasses import dataclass
 from IPython.core.inputtransformer2 import TransformerManager
 
 from autograder.remark import Remark, excerpt
+from convlab.run import GRADED
 
 LONGEST_CELL = 200_000  # characters; longer ones are noted, not parsed
+# IPython reads a cell again for each magic in it: characters times magics.
+MOST_TO_TRANSFORM = 2_000_000
 
 # Names as they are after imports are resolved; an entry also covers what is
 # below it ("os.exec" covers os.execv by prefix, "ctypes" covers ctypes.CDLL).
@@ -66,6 +71,11 @@ USES = {
         ("IPython.display.publish_display_data", "IPython.core.display_functions"
          ".publish_display_data"),
     ),
+    "privileges": (
+        "Asks for another user's rights or for a device.",
+        ("os.setuid", "os.setgid", "os.seteuid", "os.setegid", "os.setresuid",
+         "os.setresgid", "os.setgroups", "os.chroot", "os.mknod", "os.chown"),
+    ),
     "dynamic-code": (
         "Runs code that is put together while it runs.",
         ("exec", "eval", "compile", "builtins.exec", "builtins.eval", "__import__",
@@ -76,6 +86,9 @@ PATCHED = (
     "numpy.testing", "unittest", "numpy.allclose", "numpy.array_equal",
     "numpy.isclose", "numpy.array_equiv", "builtins", "convlab.checks", "math.isclose",
 )  # fmt: skip
+# Libraries whose own functions the grader, or an honest notebook, builds on.
+LIBRARIES = {"numpy", "numba", "scipy", "json", "struct", "socket", "io", "time", "os",
+             "math", "operator", "pickle", "copy", "threading", "convlab"}  # fmt: skip
 KERNEL_PARTS = {
     "run_cell", "run_code", "ast_transformers", "input_transformers_cleanup",
     "input_transformers_post", "displayhook", "display_pub", "events", "kernel",
@@ -86,9 +99,12 @@ LYING = {
     "__eq__", "__array__", "__array_ufunc__", "__array_function__", "__lt__", "__le__",
     "__array_interface__", "__array_struct__", "__instancecheck__", "__class__",
 }  # fmt: skip
+SHELL = "get_ipython()"
 HISTORY = {"In", "_ih", "_oh", "_i", "_ii", "_iii", "Out"}
 ELSEWHERE = ("solutions/", "gradebook", "hidden_tests", "/hidden/", "../", "/proc/",
              "/etc/", "/home/", "/root/", "submitted/", "autograded/")  # fmt: skip
+# A text that is such a path is noted wherever it stands.
+PLACES = re.compile(r"/(proc|etc|home|root|sys|var|srv|grader|course)(/[^\s<>]*)?\Z")
 READERS = {"open", "listdir", "scandir", "walk", "glob", "iglob", "rglob", "iterdir",
            "read_text", "read_bytes", "load", "loadtxt", "genfromtxt", "fromfile",
            "memmap", "Path", "chdir", "symlink", "copy", "copytree"}  # fmt: skip
@@ -105,6 +121,8 @@ SHADOWED = set(sys.stdlib_module_names) | {
 
 WORDS = {
     "patched-assert": "Replaces a comparison or a check by the student's own.",
+    "patched-library": "Replaces a function of a library by the student's own.",
+    "looks-for-grader": "Looks whether it is being graded.",
     "lying-object": "Defines an object that decides itself what it is equal to.",
     "reads-history": "Reads the notebook's own history of inputs and outputs.",
     "reads-elsewhere": "Names files outside the assignment's folder.",
@@ -130,7 +148,9 @@ def look_at_code(
     trees = [(title, *_parse(source)) for title, source in cells]
     names: dict[str, str] = {}
     for tree in [_parse(source)[0] for source in around] + [t for _, t, _ in trees]:
-        names.update(_imported(tree) if tree else {})
+        if tree:
+            names.update(_imported(tree))
+            names.update(_renamed(tree, names))
     remarks = []
     for title, tree, text in trees:
         if tree is None:
@@ -154,7 +174,9 @@ def shadows_module(name: str) -> bool:
     """Whether a file (relative name) would be imported in a module's place."""
     first, _, below = name.partition("/")
     stem, _, ending = first.partition(".")
-    is_code = bool(below) or ending.split(".")[-1] in ("py", "so", "pyd", "pth", "zip")
+    if name.endswith(".pth"):  # Python runs what stands in one
+        return True
+    is_code = bool(below) or ending.split(".")[-1] in ("py", "so", "pyd", "zip")
     return is_code and stem in SHADOWED
 
 
@@ -169,6 +191,11 @@ def _parse(source: str) -> tuple[ast.Module | None, str | None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
+            with contextlib.suppress(SyntaxError):
+                return ast.parse(source), source
+            marks = sum(map(source.count, "%!?"))
+            if marks * len(source) > MOST_TO_TRANSFORM:
+                return None, None
             text = TransformerManager().transform_cell(source)
             return ast.parse(text), text
         except (SyntaxError, ValueError, UnicodeError):
@@ -211,6 +238,35 @@ def _imported(tree: ast.Module) -> dict[str, str]:
     return names
 
 
+def _renamed(tree: ast.Module, names: dict[str, str]) -> dict[str, str]:
+    """Other names given to what was imported, or to the shell: `t = np.testing`."""
+    found: dict[str, str] = {}
+    roots = {SHELL, *(one.partition(".")[0] for one in names.values())}
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Assign) and len(node.targets) == 1):
+            continue
+        target, value = node.targets[0], _dotted(node.value, names | found)
+        if isinstance(target, ast.Name) and value.partition(".")[0] in roots:
+            found[target.id] = value
+    return found
+
+
+def _dotted(node: ast.AST, names: dict[str, str]) -> str:
+    """A name with its imports resolved: np.testing -> numpy.testing."""
+    parts = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if isinstance(node, ast.Call):
+        shell = _dotted(node.func, names).rpartition(".")[2] == "get_ipython"
+        parts.append(SHELL if shell else "()")
+    elif isinstance(node, ast.Name):
+        parts.append(names.get(node.id, node.id))
+    else:
+        return ""
+    return ".".join(reversed(parts))
+
+
 class _Look:
     """One walk over the tree of a cell."""
 
@@ -236,10 +292,10 @@ class _Look:
             if node.name in ("check", "assert_allclose", "assert_array_equal"):
                 yield "patched-assert"
         elif isinstance(node, ast.ClassDef):
-            if any(getattr(item, "name", "") in LYING for item in node.body):
+            if any(LYING & set(_defined(item)) for item in node.body):
                 yield "lying-object"
-        elif isinstance(node, ast.Constant) and node.value == "execute_result":
-            yield "forged-output"
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield from self._of_text(node.value)
 
     def _of_import(self, node: ast.Import | ast.ImportFrom) -> Iterator[str]:
         module = getattr(node, "module", None)
@@ -251,6 +307,8 @@ class _Look:
         stored = isinstance(node.ctx, ast.Store | ast.Del)
         if stored and isinstance(node, ast.Attribute) and _below(name, PATCHED):
             yield "patched-assert"
+        if stored and isinstance(node, ast.Attribute) and _of_library(name):
+            yield "patched-library"
         if isinstance(node, ast.Attribute) and name:
             yield from _uses(name)
         if isinstance(node, ast.Name) and not stored:
@@ -258,7 +316,7 @@ class _Look:
                 yield from _uses(self.names.get(node.id, node.id))
             if node.id in HISTORY:
                 yield "reads-history"
-        if name.startswith("get_ipython().") and name.split(".")[1] in KERNEL_PARTS:
+        if name.startswith(f"{SHELL}.") and name.split(".")[1] in KERNEL_PARTS:
             yield "patched-kernel"
 
     def _of_call(self, node: ast.Call) -> Iterator[str]:
@@ -269,9 +327,9 @@ class _Look:
             target = self._dotted(node.args[0])
             if _below(f"{target}.", PATCHED):
                 yield "patched-assert"
-            if target.startswith("get_ipython()"):
+            if target.startswith(SHELL):
                 yield "patched-kernel"
-        if name.startswith("get_ipython()."):
+        if name.startswith(f"{SHELL}."):
             magic = str(words[0]) if words else ""
             if last in SHELL_MAGICS or (last.startswith("run_") and _shell(magic)):
                 yield "shell"
@@ -280,20 +338,35 @@ class _Look:
         if last == "display" and any(k.arg == "raw" for k in node.keywords):
             yield "forged-output"
 
+    def _of_text(self, text: str) -> Iterator[str]:
+        if text == "execute_result":
+            yield "forged-output"
+        if text == GRADED:
+            yield "looks-for-grader"
+        if PLACES.match(text):
+            yield "reads-elsewhere"
+
     def _dotted(self, node: ast.AST) -> str:
-        """A name with its imports resolved: np.testing -> numpy.testing."""
-        parts = []
-        while isinstance(node, ast.Attribute):
-            parts.append(node.attr)
-            node = node.value
-        if isinstance(node, ast.Call):
-            shell = self._dotted(node.func).rpartition(".")[2] == "get_ipython"
-            parts.append("get_ipython()" if shell else "()")
-        elif isinstance(node, ast.Name):
-            parts.append(self.names.get(node.id, node.id))
-        else:
-            return ""
-        return ".".join(reversed(parts))
+        return _dotted(node, self.names)
+
+
+def _defined(node: ast.stmt) -> Iterator[str]:
+    """The names that a line of a class defines: `def f` or `f = g = ...`."""
+    yield getattr(node, "name", "")
+    for target in getattr(node, "targets", ()):
+        for one in ast.walk(target):
+            yield getattr(one, "id", "")
+
+
+def _of_library(name: str) -> bool:
+    """Whether a name is a library's own function, not one of its settings."""
+    parts = name.split(".")
+    return (
+        len(parts) > 1
+        and parts[0] in LIBRARIES
+        and not {"config", "options"} & set(parts)
+        and not _below(name, PATCHED)
+    )
 
 
 def _uses(name: str) -> Iterator[str]:

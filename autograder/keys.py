@@ -60,6 +60,8 @@ def folder_hash(folder: Path) -> str:
     if folder.is_symlink() or not folder.is_dir():
         return "no folder"
     listing = handin.list_files(folder)
+    for name in handin.names_alike(folder):
+        whole.update(f"beside {name}\0".encode("utf-8", "surrogateescape"))
     for name, why in listing.left_out:
         whole.update(f"{name}\0{why}\0".encode("utf-8", "surrogateescape"))
     for file in listing.files:

@@ -24,6 +24,9 @@ from autograder.remark import Remark, excerpt
 MOST_CELLS = 3_000
 CELL_TYPES = ("code", "markdown", "raw")
 _SETTINGS = ("grade", "solution", "locked", "task", "points")
+# Repairs that another release of the same assignment makes necessary.
+OF_A_RELEASE = {"deleted-answer", "deleted-cell", "deleted-test", "edited-cell",
+                "edited-test", "changed-points", "changed-settings"}  # fmt: skip
 _DEFINES = re.compile(r"^(?:async\s+)?(?:def|class)\s+(\w+)", re.MULTILINE)
 
 
@@ -161,7 +164,7 @@ def rebuild(
         remarks += _settle(slot)
     remarks += _gather_stripped(slots)
     remarks += _out_of_order(slots)
-    remarks += _unknown(cells, slots)
+    remarks += _unknown(cells, slots, remarks)
     return _assemble(cells, slots, release), remarks
 
 
@@ -180,7 +183,9 @@ def _match(cells: Sequence[Handed], release: NotebookNode) -> list[Slot]:
             slot.claims.append(cell)
     rest = _claim(rest, slots, lambda cell, slot: cell.cell_id == slot.cell.get("id"))
     rest = _claim(rest, slots, _same)
-    _claim(rest, slots, _answers)
+    rest = _claim(rest, slots, _answers)
+    if not any(cell.grade_id for cell in cells):
+        _claim_by_place(rest, slots)
     return slots
 
 
@@ -195,6 +200,23 @@ def _claim(cells: Sequence[Handed], slots: Sequence[Slot], matches: Any) -> list
             slot.claims.append(found[-1])
             left.remove(found[-1])
     return left
+
+
+def _claim_by_place(cells: Sequence[Handed], slots: Sequence[Slot]) -> None:
+    """Where all settings are lost: the one cell that stands where an answer stood."""
+    for number, slot in enumerate(slots):
+        if slot.claims or not slot.is_answer:
+            continue
+        before = [c.index for s in slots[:number] for c in s.claims]
+        after = [c.index for s in slots[number:] for c in s.claims]
+        low, high = max(before, default=-1), min(after, default=MOST_CELLS)
+        there = [
+            cell
+            for cell in cells
+            if low < cell.index < high and cell.cell_type == slot.cell.cell_type
+        ]
+        if len(there) == 1:
+            slot.claims.append(there[0])
 
 
 def _same(cell: Handed, slot: Slot) -> bool:
@@ -301,13 +323,13 @@ def _gather_stripped(slots: Sequence[Slot]) -> list[Remark]:
     stripped = [
         slot.title
         for slot in slots
-        if slot.grade_id and slot.chosen and slot.chosen.grade_id != slot.grade_id
+        if slot.grade_id and slot.chosen and not slot.chosen.grade_id
     ]
     if not stripped:
         return []
     words = (
         f"{len(stripped)} cells had lost their grading settings and were "
-        "recognised by their text, id or function."
+        "recognised by their text, id, function or place."
     )
     return [Remark("stripped-metadata", words, "", excerpt(", ".join(stripped)))]
 
@@ -323,18 +345,37 @@ def _out_of_order(slots: Sequence[Slot]) -> list[Remark]:
     return []
 
 
-def _unknown(cells: Sequence[Handed], slots: Sequence[Slot]) -> list[Remark]:
-    claimed = {cell.index for slot in slots for cell in slot.claims}
-    strange = sorted(
-        {c.grade_id for c in cells if c.grade_id and c.index not in claimed}
-    )
+def _unknown(
+    cells: Sequence[Handed], slots: Sequence[Slot], repairs: Sequence[Remark]
+) -> list[Remark]:
+    """Cells with settings that this release does not have, by their names.
+
+    If cells of this release are changed or missing as well, all of it is most
+    likely due to another release.
+    """
+    ours = {slot.grade_id for slot in slots}
+    named = {cell.grade_id for cell in cells if cell.grade_id}
+    strange = sorted(named - ours)
     if not strange:
         return []
+    renamed = [
+        f"{slot.chosen.grade_id} is now {slot.title}"
+        for slot in slots
+        if slot.grade_id and slot.chosen and slot.chosen.grade_id in strange
+    ]
+    evidence = excerpt(", ".join(strange + renamed))
+    if renamed or any(repair.kind in OF_A_RELEASE for repair in repairs):
+        words = (
+            "It looks like a notebook of another release of the assignment: these "
+            "cells are not in this one. Answers were found by what they define; "
+            "everything else was put on this release."
+        )
+        return [Remark("older-release", words, "", evidence)]
     words = (
-        "Cells with grading settings that this assignment does not have (an older "
-        "release, or another notebook) were kept as plain cells."
+        "Cells with grading settings that this assignment does not have (of another "
+        "notebook, or another release) were kept as plain cells."
     )
-    return [Remark("unknown-cells", words, "", excerpt(", ".join(strange)))]
+    return [Remark("unknown-cells", words, "", evidence)]
 
 
 def _first_change(ours: str, theirs: str) -> str:

@@ -60,7 +60,7 @@ def safe_markdown(text: str) -> str:
         text = safe_html(text)
     if not _may_run(text):
         return text
-    page = markdown2html(text)
+    page = markdown2html(text.replace("attachment:", "attached-"))
     links = _Links()
     links.feed(page)
     return safe_html(page) if any(map(_may_run, links.found)) else text
