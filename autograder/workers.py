@@ -13,6 +13,7 @@ import multiprocessing.connection
 import os
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -23,6 +24,7 @@ from autograder.judging import Task, failed, judge_or_say_why
 from autograder.record import Record
 
 TRIES = 3
+PAUSE = 1.0  # seconds until what has just been killed is known to have ended
 AHEAD = 1  # tasks that lie ready, so that no worker waits for the gradebook
 # Imported once, in a process that workers are forked from.
 PRELOAD = ["autograder.judging"]
@@ -73,6 +75,7 @@ def judge_all(tasks: Iterable[Task], workers: int) -> Iterator[Record]:
                     f"No process can be started to judge in ({error}). What was done "
                     "is kept: run the same command again to go on."
                 ) from error
+            time.sleep(PAUSE)
 
 
 def _judge_until_broken(

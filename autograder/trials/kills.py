@@ -54,7 +54,7 @@ class Result:
     at: float | None  # seconds into the step; None where there was nobody to end
     restarts: int
     different: list[str]
-    left_over: int  # processes
+    left_over: list[str]  # processes, by the end of their commands
     errors: list[str]  # of commands that were not killed, and failed
 
     @property
@@ -62,10 +62,10 @@ class Result:
         return not (self.different or self.left_over or self.errors)
 
     def as_line(self, number: int) -> str:
-        said = "yes" if self.equal else "; ".join([*self.errors, *self.different])
+        wrong = [*self.errors, *self.different, *self.left_over]
         return COLUMNS.format(number, self.kill.victim, self.kill.step,
-                              f"{self.at:.2f} s", self.restarts, self.left_over,
-                              said or "no")  # fmt: skip
+                              f"{self.at:.2f} s", self.restarts, len(self.left_over),
+                              "; ".join(wrong) or "yes")  # fmt: skip
 
 
 class Trial:
@@ -132,7 +132,7 @@ class Run:
         self.seconds: dict[str, float] = {}
         self.restarts = 0
         self.errors: list[str] = []
-        self.left_over = 0
+        self.left_over: list[str] = []
         self.others = processes.children()
 
     def graded(self) -> dict[str, Any]:
@@ -150,7 +150,7 @@ class Run:
                 self._until_done(step)
             ours = self.cluster.pids if self.cluster else set()
             left = processes.left_over(self.others | ours)
-            self.left_over = len(left)
+            self.left_over = [processes.described(one) for one in left]
             processes.end(left)
         finally:
             if self.cluster:

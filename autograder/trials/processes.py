@@ -63,6 +63,13 @@ def end(processes: list[psutil.Process]) -> None:
             process.kill()
 
 
+def described(process: psutil.Process) -> str:
+    """Its name, and how its command ends."""
+    with contextlib.suppress(psutil.Error):
+        return f"{process.name()} ... {' '.join(process.cmdline())[-60:]}"
+    return "a process that has ended"
+
+
 def below(process: psutil.Process) -> list[psutil.Process]:
     """Its children, their children, and so on."""
     with contextlib.suppress(psutil.Error):
