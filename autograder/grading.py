@@ -26,7 +26,7 @@ from autograder.judging import Task, failed, up_to_date
 from autograder.late import refresh_penalties
 from autograder.lock import locked
 from autograder.record import Record, write_record
-from autograder.sandbox import find_bwrap
+from autograder.sandbox import LIMITS_LACKS, find_bwrap
 from autograder.seeds import seed_of
 from autograder.workers import default_workers, judge_all
 
@@ -63,7 +63,9 @@ def grade(
             "<student>/<assignment>/<assignment>.ipynb, or name another with "
             "--submitted."
         )
-    if sandbox == "bwrap" and not scheduler:
+    if sandbox == "limits":
+        say(LIMITS_LACKS)
+    elif not scheduler:
         find_bwrap()
     unnamed: list[Record] = []
     with judges(workers, scheduler) as judge, locked(course) as run:

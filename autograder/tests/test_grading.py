@@ -45,6 +45,13 @@ def test_a_broken_submission_costs_only_itself(tiny):
     assert (rows["s002"].status, rows["s002"].score) == ("quarantined", 0)
 
 
+def test_a_run_without_walls_says_what_it_lacks(tiny):
+    tiny.hand_in("s001", tiny.answered())
+    said = []
+    assert grade(tiny, sandbox="limits", say=said.append)["s001"].score == 5
+    assert "can read every file that you can" in said[0]
+
+
 def test_a_fault_of_the_judge_costs_only_its_submission(tiny, monkeypatch):
     tiny.hand_in("s001", tiny.answered())
     tiny.hand_in("s002", tiny.answered(double="def double(x):\n    return 'boom'"))
