@@ -30,12 +30,13 @@ import psutil
 from autograder import seccomp
 from autograder.room import Room
 
-# What a holder runs: it says that all is mounted, and then does nothing. As the
-# first process of its sandbox it cannot be signalled from inside, and it is
-# handed all orphans, which are reaped by ignoring SIGCHLD.
+# What a holder runs: it says that all is mounted, and waits until the grader's end
+# of its standard input is closed, at the latest when the grader ends. As the first
+# process of its sandbox it cannot be signalled from inside, and it is handed all
+# orphans, which are reaped by ignoring SIGCHLD.
 HOLD = ("import os, signal; signal.signal(signal.SIGINT, signal.SIG_DFL); "
-        "signal.signal(signal.SIGCHLD, signal.SIG_IGN); os.write({}, b'.'); "
-        "os.close({})\nwhile True: signal.pause()")
+        "signal.signal(signal.SIGCHLD, signal.SIG_IGN); os.write({0}, b'.'); "
+        "os.close({0}); os.read(0, 1)")
 # Namespaces, as /proc/PID/ns has them, and their flags for setns(2).
 NAMESPACES = {"user": 0x10000000, "mnt": 0x00020000, "pid": 0x20000000,
               "net": 0x40000000, "ipc": 0x08000000, "uts": 0x04000000,
@@ -144,16 +145,17 @@ class WarmRoom(Room):
 
     def __init__(self, process: subprocess.Popen, output: IO[bytes],
                  holder: psutil.Process, keeper: psutil.Process,
-                 ended: IO[bytes]) -> None:
+                 ended: IO[bytes], held: IO[bytes]) -> None:
         """holder: keeps the namespaces; keeper: waits outside of them (zygote.py).
 
-        `ended`: where the keeper writes how the student's process ended.
+        `ended`: where the keeper writes how the student's process ended;
+        `held`: the holder goes when it is closed.
         """
         super().__init__(process, output)
         self.holder, self.keeper = holder, keeper
         self.tops.append(keeper)
         self.ours = frozenset({process.pid, keeper.pid})
-        self._ended = ended
+        self._ended, self._held = ended, held
 
     def check_walls(self) -> None:
         """Raises NotWarm where the student's process is not behind all walls."""
@@ -175,6 +177,7 @@ class WarmRoom(Room):
     def clear(self) -> None:
         super().clear()
         self._ended.close()
+        self._held.close()
 
 
 def what_is_open(student: int, holder: int) -> list[str]:
@@ -205,11 +208,12 @@ def open_room(asked: Zygote, command: Sequence[str], inherited: Sequence[int],
         output, printing = _pipe(kept, passed_on)
         ended, ending = _pipe(kept, passed_on)
         ready, holding = _pipe(passed_on, passed_on)
+        waiting, held = _pipe(passed_on, kept)
         number = holding.fileno()
         process = subprocess.Popen(
             [*command, "--", sys.executable, "-I", "-S", "-B", "-c",
-             HOLD.format(number, number)],
-            env={}, pass_fds=[number, *inherited], stdin=subprocess.DEVNULL,
+             HOLD.format(number)],
+            env={}, pass_fds=[number, *inherited], stdin=waiting,
             stdout=printing, stderr=printing, start_new_session=True)
         kept.callback(_end, process)
         holding.close()
@@ -226,7 +230,7 @@ def open_room(asked: Zygote, command: Sequence[str], inherited: Sequence[int],
         except (IndexError, OSError, psutil.Error) as error:
             raise NotWarm(f"The room cannot be entered: {error}") from error
         kept.pop_all()
-        return WarmRoom(process, output, holder, keeper, ended)
+        return WarmRoom(process, output, holder, keeper, ended, held)
 
 
 def _pipe(readers: ExitStack, writers: ExitStack) -> tuple[IO[bytes], IO[bytes]]:
