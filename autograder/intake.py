@@ -21,7 +21,7 @@ from nbgrader import utils
 from autograder import handin
 from autograder.handin import HandedIn, Unreadable
 from autograder.integrity import look_at_code, look_at_files, shadows_module
-from autograder.rebuild import WrongAssignment, belongs, rebuild
+from autograder.rebuild import WrongAssignment, belongs, is_worked_on, rebuild
 from autograder.remark import Remark, excerpt
 
 TIMESTAMP = "timestamp.txt"
@@ -166,6 +166,11 @@ def _keep_files(files: list[HandedIn], intake: Intake) -> None:
             _read_timestamp(file, intake)
             continue
         if shadows_module(file.name):
+            words = (
+                "A file has the name of a module of Python's or a library's, so it was "
+                "left out. If your notebook needs it, give it another name."
+            )
+            intake.repairs.append(Remark("left-out", words, excerpt(file.name, 120)))
             continue
         total += file.size
         if file.size > handin.FILE_BYTES or total > handin.FOLDER_BYTES:
@@ -229,7 +234,8 @@ def _find_notebook(
         except Unreadable as error:
             unreadable[file.name] = str(error)
     fit = {one: belongs(notebook, release) for one, notebook in read.items()}
-    ours = sorted((n for n in fit if fit[n]), key=lambda n: (n != name, -fit[n], n))
+    blank = {one: not is_worked_on(read[one], release) for one in fit if fit[one]}
+    ours = sorted(blank, key=lambda n: (blank[n], n != name, -fit[n], n))
     if not ours:
         _no_notebook(name, read, unreadable, files, intake, others)
         return None

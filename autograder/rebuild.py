@@ -149,6 +149,17 @@ def belongs(notebook: dict[str, Any], release: NotebookNode) -> int:
     return sum(bool(s.claims) for s in slots if s.is_answer or s.is_graded)
 
 
+def is_worked_on(notebook: dict[str, Any], release: NotebookNode) -> bool:
+    """Whether any answer is not as it was released."""
+    cells, _ = handed_cells(notebook)
+    answers = [slot for slot in _match(cells, release) if slot.is_answer]
+    return any(
+        not _alike(cell.source, slot.cell.source)
+        for slot in answers
+        for cell in slot.claims
+    )
+
+
 def rebuild(
     notebook: dict[str, Any], release: NotebookNode
 ) -> tuple[NotebookNode, list[Remark]]:

@@ -17,6 +17,7 @@ from nbgrader.nbgraderformat import MetadataValidator
 
 from autograder import handin
 from autograder.intake import lay_out, take_in
+from autograder.keys import folder_hash
 from autograder.tests.tiny import DOUBLE, TRIPLE, cell_of, code, settings
 
 
@@ -464,3 +465,70 @@ def test_no_bytes_crash_the_parser(data):
         handin.parse_notebook(data)
     except handin.Unreadable as error:
         assert str(error)
+
+
+# Names, times and releases.
+
+
+@pytest.mark.parametrize(
+    ("text", "flags", "says"),
+    [
+        ("2026-03-01 10:00:00 UTC", [], ""),
+        ("2099-03-01 10:00:00 UTC", ["doubtful-timestamp"], "is in the future"),
+        ("1970-01-01 00:00:00 UTC", ["doubtful-timestamp"], "clock that was not set"),
+    ],
+)
+def test_a_time_that_cannot_be_is_kept_and_said(tiny, text, flags, says):
+    (tiny.folder("s001") / "timestamp.txt").write_text(text)
+    intake = taken(tiny, tiny.answered())
+    assert [finding.kind for finding in intake.findings] == flags
+    assert all(says in finding.words for finding in intake.findings)
+    assert (intake.timestamp, intake.repairs) == (text, [])
+
+
+@pytest.mark.parametrize("other", ["S001", "s001 ", "\uff53001", "s 001"])
+def test_names_that_are_almost_the_same_are_said_to_both(tiny, other):
+    tiny.hand_in(other, tiny.answered())
+    [finding] = taken(tiny, tiny.answered()).findings
+    assert (finding.kind, finding.where) == ("similar-name", "s001")
+    assert repr(other)[1:-1] in finding.evidence
+    assert handin.names_alike(tiny.folder(other)) == ["s001"]
+
+
+def test_another_name_changes_what_a_verdict_is_made_from(tiny):
+    tiny.hand_in("s001", tiny.answered())
+    before = folder_hash(tiny.folder("s001"))
+    tiny.hand_in("s002", tiny.answered())
+    assert folder_hash(tiny.folder("s001")) == before
+    tiny.hand_in("S001", tiny.answered())
+    assert folder_hash(tiny.folder("s001")) != before
+
+
+def test_of_an_older_release_what_was_renamed_is_found(tiny):
+    notebook = tiny.answered()
+    cell_of(notebook, "double")["metadata"]["nbgrader"]["grade_id"] = "twice"
+    notebook["cells"].append(code("old", "1", settings("gone_values", locked=True)))
+    intake = taken(tiny, notebook)
+    assert kinds(intake) == ["older-release"]
+    assert intake.repairs[0].evidence == "gone_values, twice, twice is now double"
+    assert cell_of(intake.notebook, "double").source == DOUBLE
+
+
+def test_a_written_answer_without_settings_is_known_by_its_place(tiny):
+    notebook = json.loads(json.dumps(tiny.answered()))
+    strip_metadata_and_ids(notebook)
+    intake = taken(tiny, notebook)
+    assert kinds(intake) == ["stripped-metadata"]
+    assert cell_of(intake.notebook, "why").source == "It multiplies."
+
+
+def test_of_two_notebooks_one_that_was_not_worked_on_does_not_count(tiny):
+    tiny.hand_in("s001", tiny.answered(), "tiny (1).ipynb")
+    intake = taken(tiny, tiny.untouched())
+    assert kinds(intake) == ["renamed-notebook", "several-notebooks"]
+    assert cell_of(intake.notebook, "double").source == DOUBLE
+
+
+def test_a_notebook_of_megabytes_of_code_is_refused(tiny):
+    long = DOUBLE + "\n" + "# so long\n" * 200_000
+    assert "million are read" in taken(tiny, tiny.answered(double=long)).reason

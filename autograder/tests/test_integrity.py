@@ -51,7 +51,16 @@ def flags(source: str) -> set[str]:
         ("import autograder.hidden", "reads-grader"),
         ("import sys\nsys._getframe(1)", "inspects-frames"),
         ("exec('x = 1')", "dynamic-code"),
+        ("class A:\n    __eq__ = __ge__ = print", "lying-object"),
+        ("t = np.testing\nt.assert_equal = print", "patched-assert"),
+        ("shell = get_ipython()\nshell.run_cell = print", "patched-kernel"),
+        ("np.array = print", "patched-library"),
+        ("import json\njson.dumps = print", "patched-library"),
+        ("import os\nos.setuid(0)", "privileges"),
+        ("import os\nos.environ.get('CONVLAB_GRADING')", "looks-for-grader"),
+        ("read = open\nread('/proc/self/environ')", "reads-elsewhere"),
         ("x = 1\n" * 200_000, "not-looked-at"),
+        ("%time 1\n" * 300 + "x = 1\n" * 20_000, "not-looked-at"),
         ("x = " + "(" * 150 + "1" + ")" * 150 + "\nimport socket", "network"),
     ],
 )
@@ -73,6 +82,9 @@ def test_attempts_are_seen(source, flag):
         "def f(x):\n    this is not python",
         "display(1)",
         "x = 'solutions/of the equation'",
+        "import numba\nnumba.config.THREADING_LAYER = 'tbb'",
+        "import matplotlib.pyplot as plt\nplt.rcParams['figure.dpi'] = 90",
+        "f = np.add\nprint('/home is where the heart is')",
     ],
 )
 def test_ordinary_code_is_left_alone(source):
@@ -95,6 +107,7 @@ def test_a_patch_is_seen_when_numpy_was_imported_in_our_own_cell():
     [
         ("numpy.py", True), ("numpy/__init__.py", True), ("numba.so", True),
         ("json.cpython-311-x86_64-linux-gnu.so", True), ("sitecustomize.py", True),
+        ("any.pth", True),
         ("numpy.txt", False), ("data/numpy.py", False), ("carried/ps2.py", False),
         ("weights.npy", False), ("json.json", False),
     ],
