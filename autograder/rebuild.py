@@ -377,8 +377,8 @@ def _unknown(
     evidence = excerpt(", ".join(strange + renamed))
     if renamed or any(repair.kind in OF_A_RELEASE for repair in repairs):
         words = (
-            "It looks like a notebook of another release of the assignment: these "
-            "cells are not in this one. Answers were found by what they define; "
+            "It looks like a notebook of another release of the assignment: some "
+            "of its cells are not in this one. Answers were found by what they define; "
             "everything else was put on this release."
         )
         return [Remark("older-release", words, "", evidence)]
