@@ -79,6 +79,8 @@ def grade(
             if not tasks:
                 say(f"{assignment}: nobody handed in anything in {folder}.")
             unnamed += _grade_tasks(course, tasks, judge, regrade, say)
+        for record in unnamed:
+            say(f"The folder {record.student!r}: {record.reason}")
         refresh_penalties(course, assignments)
         rows = write_grades(course, unnamed)
     return [row for row in rows if row.assignment in assignments]

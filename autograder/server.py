@@ -324,6 +324,7 @@ def main() -> None:
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path.insert(0, here)
     wire = importlib.import_module("wire")
+    del sys.modules["wire"]  # a student may have a module of that name
     sys.path.remove(here)
     prepare(config)
     preload(config["preload"])

@@ -41,10 +41,12 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def load(path: str, source: str) -> Any:
-    """A module of the grader's, as it lies in the sandbox."""
+    """A module of the grader's, as it lies in the sandbox.
+
+    It cannot be imported: a student may have a module of that name.
+    """
     module = types.ModuleType(os.path.basename(path).removesuffix(".py"))
     module.__file__ = path
-    sys.modules[module.__name__] = module
     exec(compile(source, path, "exec"), module.__dict__)
     return module
 

@@ -235,8 +235,9 @@ CHEATS = {
         def double(x): return [[1], [2, 3], None]
         def total(x): return 10 ** 400""",
     "a patched encoder": """
-        import sys
-        sys.modules["wire"].Encoder.encode = lambda self, value, depth=0: {"x": 1}""",
+        import gc
+        wire = next(o for o in gc.get_objects() if type(o).__name__ == "Server").wire
+        wire.Encoder.encode = lambda self, value, depth=0: {"x": 1}""",
 }
 
 

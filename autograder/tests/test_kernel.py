@@ -130,6 +130,11 @@ def test_layouts_and_originals_are_kept(process):
     assert x.sum() == 276  # what the student's function did to its copy is its own
 
 
+# The module that a student's process talks with: it cannot be imported, but found.
+WIRE = """
+import gc
+wire = next(o for o in gc.get_objects() if type(o).__name__ == "Server").wire
+"""
 LOST = {
     "exits": ("import os; os._exit(0)", "exit status 0"),
     "crashes": ("import ctypes; ctypes.string_at(0)", "segmentation fault"),
@@ -268,13 +273,24 @@ def fork():
 
 
 @needs_sandbox
+@pytest.mark.parametrize("warm", [True, False], ids=["warm", "cold"])
+def test_a_module_named_like_one_of_ours_is_the_students(monkeypatch, warm):
+    quick(monkeypatch)
+    with Kernel(Sandbox("bwrap", warm=warm)) as kernel:
+        for name in ("wire", "server", "zygote"):
+            kernel.put(f"{name}.py", b"mine = True")
+            run = kernel.run_cell(f"import {name}\nprint({name}.mine)")
+            assert run.outputs[0]["text"] == "True\n"
+
+
+@needs_sandbox
 def test_declared_sizes_that_lie(process):
     tree = {"array": "<f8", "shape": [1 << 40], "at": 0, "bytes": 8 << 40}
     for patch in (f"self.chunks.append(b'12345678'), {tree!r})[1]",
                   "{'array': '|O8', 'shape': [1], 'at': 0, 'bytes': 8})",
                   "{'what': 1})", "[])"):
         kernel = process()
-        kernel.run_cell("import sys\nsys.modules['wire'].Encoder.encode = lambda self, "
+        kernel.run_cell(WIRE + "wire.Encoder.encode = lambda self, "
                         f"value, depth=0: ({patch}\ndef f(): return 1")
         with pytest.raises(KernelLost) as lost:
             kernel.call("f", seconds=10)

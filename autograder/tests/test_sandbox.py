@@ -110,7 +110,7 @@ for address in (("127.0.0.1", 22), ("1.1.1.1", 53), ("8.8.8.8", 443)):
 
 @needs_sandbox
 def test_no_other_processes_and_no_way_to_the_grader(kernel):
-    assert int(said(kernel, "print(max(int(p) for p in os.listdir('/proc') "
+    assert int(said(kernel, "import os; print(max(int(p) for p in os.listdir('/proc') "
                             "if p.isdigit()))")) < 1000
     assert str(os.getpid()) not in said(
         kernel, "print([p for p in os.listdir('/proc') if p.isdigit()])").split("'")
