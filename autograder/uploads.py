@@ -175,7 +175,7 @@ def _platform(path: Path, found: Iterable[Member]) -> str:
     there = ", ".join(excerpt(name, 60) for name in names[:3]) or "nothing"
     raise CourseError(
         f"{path.name} is neither an archive of submissions from Canvas (names such as "
-        "beeanna_7001_55_ps2.ipynb) nor from Moodle (Anna Bee_41_assignsubmission_file"
+        "onename_7001_55_ps2.ipynb) nor from Moodle (Name One_41_assignsubmission_file"
         f"/ps2.ipynb). It has: {there}."
     )
 

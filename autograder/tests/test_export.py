@@ -20,8 +20,8 @@ from autograder.tests.tiny import cell_of
 
 ROSTER = (
     "id,first_name,last_name,email,lms_user_id\n"
-    "s001,Anna,Bee,anna@x.org,7001\ns002,=cmd(),Dee,dee@x.org,7002\n"
-    "s003,Cas,Eff,cas@x.org,7003\ns004,Dan,Gee,dan@x.org,7004\n"
+    "s001,Name,One,name@x.org,7001\ns002,=cmd(),Two,two@x.org,7002\n"
+    "s003,Nom,Eff,nom@x.org,7003\ns004,Dan,Gee,dan@x.org,7004\n"
 )
 
 
@@ -114,9 +114,9 @@ def test_scores_are_those_of_nbgraders_own_export(graded_class):
 CANVAS = '''Student,ID,SIS User ID,SIS Login ID,Section,Notes,Tiny! (91),Other (92),Final Score
 ,,,,,,Manual Posting,,
     Points Possible,,,,,,10,5,(read only)
-"Bee, Anna",7001,u1,anna,"Mon, Tue",n,,3,1
+"One, Name",7001,u1,name,"Mon, Tue",n,,3,1
 "=cmd()",7002,=u2,dee,Mon,n,,4,1
-"Eff, Cas",7003,u3,cas,Mon,n,EX,4,1
+"Eff, Nom",7003,u3,cas,Mon,n,EX,4,1
 "Gee, Dan",7004,u4,dan,Mon,n,7,4,1
 "Hay, Eve",7005,u5,eve,Mon,n,2,4,1
 "Student, Test",7006,,abc,Mon,n,,,
@@ -162,7 +162,7 @@ def test_a_new_file_for_canvas(graded_class):
     assert table[0] == ["Student", "ID", "SIS User ID", "SIS Login ID", "Section",
                         "tiny"]  # fmt: skip
     assert table[1] == ["    Points Possible", "", "", "", "", "10"]
-    assert table[2] == ["Bee, Anna", "7001", "", "s001", "", "10.5"]
+    assert table[2] == ["One, Name", "7001", "", "s001", "", "10.5"]
     assert table[6] == ["s009", "", "", "s009", "", "5"]
 
 
@@ -187,9 +187,9 @@ def test_a_column_of_another_name_is_chosen(graded_class):
 
 
 WORKSHEET = '''Identifier,Full name,ID number,Email address,Status,Grade,Maximum Grade,Grade can be changed,Last modified (submission),Last modified (grade),Feedback comments
-Participant 41,Anna Bee,s001,anna@x.org,Submitted,,"10,00",Yes,-,-,
-Participant 42,=cmd(),,dee@x.org,Submitted,,"10,00",Yes,-,-,
-Participant 43,Cas Eff,,,Submitted,"1,00","10,00",No,-,-,
+Participant 41,Name One,s001,name@x.org,Submitted,,"10,00",Yes,-,-,
+Participant 42,=cmd(),,two@x.org,Submitted,,"10,00",Yes,-,-,
+Participant 43,Nom Eff,,,Submitted,"1,00","10,00",No,-,-,
 Participant 44,Dan Gee,,,No submission,,"10,00",Yes,-,-,
 Participant 45,Eve Hay,,,Submitted,,"10,00",Yes,-,-,
 '''  # noqa: E501
@@ -225,8 +225,8 @@ def test_decimals_are_written_as_moodle_writes_them(graded_class):
 
 def test_a_file_for_moodles_import(graded_class):
     table, _ = exported(graded_class, "moodle")
-    assert table[1] == ["s001", "Anna", "Bee", "anna@x.org", "10.5"]
-    assert table[2][:3] == ["s002", "'=cmd()", "Dee"]
+    assert table[1] == ["s001", "Name", "One", "name@x.org", "10.5"]
+    assert table[2][:3] == ["s002", "'=cmd()", "Two"]
 
 
 @pytest.mark.parametrize("platform", ["canvas", "moodle"])

@@ -56,7 +56,7 @@ def judge_that_shows_html(notebook, questions, **options):
 def graded(tiny, tmp_path, monkeypatch):
     """s001's answer waits for a person; s002 attacks who opens the notebook."""
     path = tmp_path / "roster.csv"
-    path.write_text(f'id,first_name,last_name\ns001,Anna,Bee\ns002,"{ATTACK}",Dee\n')
+    path.write_text(f'id,first_name,last_name\ns001,Name,One\ns002,"{ATTACK}",Two\n')
     import_roster(tiny.course, path)
     tiny.hand_in("s001", tiny.answered())
     hostile = tiny.answered(double=f"def double(x):\n    return '''{ATTACK}'''")
