@@ -55,7 +55,7 @@ def test_a_regrade_repeats_every_verdict(trial):
 @needs_sandbox
 @pytest.mark.parametrize(
     "kill",
-    [Kill("grader", "grade", 0.8), Kill("judge", "grade", 0.0),
+    [Kill("grader", "grade", 0.3), Kill("judge", "grade", 0.0),
      Kill("student", "grade", 0.0)],
     ids=lambda kill: kill.victim,
 )  # fmt: skip

@@ -111,6 +111,7 @@ print(open.__self__, look("/etc/passwd"))
 """
 SEARCHES = """
 import os
+import sys
 
 mark = "the_hidden_" + "block_of"
 count = 0
@@ -118,6 +119,8 @@ found = []
 for top in ("ROOT", "/scratch", "/tmp", "/home", "/srv", "/root", "/course", "/grader",
             "/mnt", "/media", "/var", "/dev/shm", "/run"):
     for folder, _, names in os.walk(top):
+        if folder.startswith((sys.prefix, sys.base_prefix)):
+            continue  # Python and its libraries, wherever they lie
         for name in names:
             count += 1
             path = os.path.join(folder, name)
@@ -277,16 +280,16 @@ atexit.register(lambda: os.write(1, b"7 of 7 points"))
 gc.callbacks.append(lambda *_: None)
 {SILENT}"""
 PATCHED_NUMPY = f"""
+import gc
 import json
-import sys
 
 np.array = np.asarray = np.ascontiguousarray = lambda *a, **k: 7
 json.dumps = lambda *a, **k: '{{"returned": {{"plain": 7.0}}}}'
-for name, module in list(sys.modules.items()):
-    if name in ("wire", "server", "__main__"):
-        for one in ("pack", "Encoder", "describe_error", "calm"):
-            if hasattr(module, one):
-                setattr(module, one, lambda *a, **k: [])
+server = next(one for one in gc.get_objects() if type(one).__name__ == "Server")
+for names in (vars(server.wire), type(server).serve.__globals__):
+    for one in ("pack", "Encoder", "describe_error", "calm"):
+        if one in names:
+            names[one] = lambda *a, **k: []
 {SILENT}"""
 FORGED_REPLY = """
 import gc
@@ -489,7 +492,7 @@ CHECKS = (
     scored_nothing("uses the network", CALLS_HOME, "network", "socket",
                    student=("refused",)),
     scored_nothing("replaces numpy's functions", PATCHED_NUMPY,
-                   "changed-imports patched-library timeout", "np.array = ",
+                   "inspects-frames patched-library timeout", "np.array = ",
                    limits=SHORT,
                    student=("longer than 5 s",)),
     scored_nothing("writes to the grader's connection", FORGED_REPLY,
