@@ -8,7 +8,16 @@ arrays of any memory layout, and changes none of its inputs.
 from convlab.layers.activation import relu_backward, relu_forward
 from convlab.layers.conv import conv2d_backward, conv2d_forward
 from convlab.layers.dense import dense_backward, dense_forward
+from convlab.layers.dropout import dropout_backward, dropout_forward
 from convlab.layers.loss import softmax_cross_entropy
+from convlab.layers.norm import (
+    batchnorm_backward,
+    batchnorm_forward,
+    batchnorm_predict,
+    batchnorm_relu_backward,
+    batchnorm_relu_forward,
+    batchnorm_relu_predict,
+)
 from convlab.layers.pool import (
     avgpool_backward,
     avgpool_forward,
@@ -19,10 +28,18 @@ from convlab.layers.pool import (
 __all__ = [
     "avgpool_backward",
     "avgpool_forward",
+    "batchnorm_backward",
+    "batchnorm_forward",
+    "batchnorm_predict",
+    "batchnorm_relu_backward",
+    "batchnorm_relu_forward",
+    "batchnorm_relu_predict",
     "conv2d_backward",
     "conv2d_forward",
     "dense_backward",
     "dense_forward",
+    "dropout_backward",
+    "dropout_forward",
     "maxpool_backward",
     "maxpool_forward",
     "relu_backward",

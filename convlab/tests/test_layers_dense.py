@@ -117,6 +117,26 @@ def test_dscores_is_the_numerical_gradient():
     assert report, report
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_smoothed_labels_spread_a_part_of_their_weight(dtype):
+    rng = np.random.default_rng(5)
+    scores, labels = rng.standard_normal((6, 4)).astype(dtype), rng.integers(0, 4, 6)
+    weights = 0.8 * np.eye(4)[labels] + 0.2 / 4
+    loss, dscores = softmax_cross_entropy(scores, labels, smoothing=0.2)
+    exact = scores.astype(float)
+    assert loss == pytest.approx(
+        -(weights * log_softmax(exact, axis=1)).sum() / 6, rel=1e-12)
+    assert dscores.dtype == dtype
+    np.testing.assert_allclose(
+        dscores, (softmax(exact, axis=1) - weights) / 6, atol=1e-7)
+
+
+def test_smoothing_is_refused_from_1_on():
+    for smoothing in (1, -0.1, math.nan):
+        with pytest.raises(ValueError, match="smoothing is from 0 to below 1"):
+            softmax_cross_entropy(np.zeros((1, 2)), np.array([0]), smoothing)
+
+
 def test_a_network_that_knows_nothing_loses_log_of_the_number_of_classes():
     loss, _ = softmax_cross_entropy(np.zeros((3, 10)), np.array([0, 5, 9]))
     assert loss == pytest.approx(math.log(10))
