@@ -36,8 +36,10 @@ from autograder.session import Exhausted, Session, cells_to_run
 from autograder.verdict import Incident, Judgement, Verdict
 from convlab.carry import REFERENCE
 
-# These may come of a process that was ended from outside.
-DOUBTFUL = (status.CRASH, status.UNJUDGED)
+# These may come of a process that was ended from outside, and are looked at again.
+ONCE_IS_NONE = (status.CRASH, status.FAULT)
+DOUBTFUL = (*ONCE_IS_NONE, status.UNJUDGED)
+RUNS = 3  # at most, to tell what a submission does from what was done to it
 # Lost so, a process may have been spoilt by an earlier question's call.
 SPOILT = (status.CRASH, status.MEMORY, status.PROCESSES)
 
@@ -58,8 +60,8 @@ def judge(
     lie in the notebook's working directory. `sandbox` is "bwrap" or "limits".
     The judgement has a verdict for every question, and the outputs of every
     code cell that ran; graded test cells are not run, and have none.
-    A crash counts once it has happened in two runs: what the machine or a person
-    ended once costs nobody a point.
+    A crash counts once it has happened in two runs, and so does a fault of the
+    grader's: what the machine or a person ended once costs nobody a point.
     Raises SandboxUnavailable where no sandbox can be made, KernelStartFailed
     where Python does not start in it: neither is the student's doing.
     """
@@ -69,12 +71,33 @@ def judge(
         return _judge_once(notebook, asked, seed=seed, assignment=assignment,
                            folder=folder, sandbox=sandbox, limits=limits)
 
-    first = once()
-    if not any(one.kind == status.CRASH for one in first.incidents):
-        return first
-    second = once()
-    found = min(first, second, key=_doubts)
-    return replace(found, seconds=first.seconds + second.seconds)
+    runs = [once()]
+    if not any(one.kind in ONCE_IS_NONE for one in runs[0].incidents):
+        return runs[0]
+    found = None
+    while found is None and len(runs) < RUNS:
+        runs.append(once())
+        found = _repeated(runs)
+    found = found or min(runs, key=lambda run: len(_doubts(run)))
+    return replace(found, seconds=sum(run.seconds for run in runs))
+
+
+def _repeated(runs: Sequence[Judgement]) -> Judgement | None:
+    """The run in which nothing doubtful happened that did not in another as well.
+
+    To count is not enough: a process that is ended from outside in one place may
+    keep the student's code from ending it in another.
+    """
+    for run in runs:
+        for other in runs:
+            if run is not other and _doubts(run) <= _doubts(other):
+                return run
+    return None
+
+
+def _doubts(judgement: Judgement) -> frozenset[Incident]:
+    """What may be another's doing than the student's."""
+    return frozenset(one for one in judgement.incidents if one.kind in DOUBTFUL)
 
 
 def _judge_once(notebook: Mapping[str, Any], asked: Sequence[Question], *, seed: int,
@@ -96,11 +119,6 @@ def _judge_once(notebook: Mapping[str, Any], asked: Sequence[Question], *, seed:
         incidents=rooms.incidents, seconds=time.monotonic() - began,
         timings=rooms.timings, sandbox=sandbox,
         versions={"python": platform.python_version(), **session.versions})
-
-
-def _doubts(judgement: Judgement) -> int:
-    """What may be another's doing than the student's."""
-    return sum(one.kind in DOUBTFUL for one in judgement.incidents)
 
 
 def generator(seed: int, question: str) -> np.random.Generator:

@@ -26,7 +26,7 @@ from autograder.record import Record, read_record, write_record
 from autograder.sandbox import SandboxUnavailable
 from autograder.verdict import FAULT
 
-STARTS = 3  # times that a submission is begun whose process does not start
+STARTS = 3  # times that a submission is begun which the grader does not finish
 log = logging.getLogger(__name__)
 
 
@@ -68,7 +68,8 @@ def judge_or_say_why(task: Task) -> Record:
     """Judge a submission; any fault costs it alone, and is said in its record.
 
     A student's process that does not start, or ends before student code runs in
-    it, is nobody's doing, so the submission is begun again.
+    it, is nobody's doing, so the submission is begun again. So it is after any
+    other fault, which may have been a passing one.
     Raises SandboxUnavailable.
     """
     for start in range(1, STARTS + 1):
@@ -84,9 +85,8 @@ def judge_or_say_why(task: Task) -> Record:
             why = f"{error}."
             break
         except Exception as error:
-            log.exception("Judging %s failed", task)
+            log.exception("Judging %s failed, start %d", task, start)
             why = f"{type(error).__name__}: {error}."
-            break
     return failed(task, why)
 
 

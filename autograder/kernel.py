@@ -136,13 +136,23 @@ class Kernel:
 
     @property
     def in_step(self) -> bool:
-        """Whether the process has said nothing but answers so far."""
+        """Whether the process is there, and has said nothing but answers so far."""
         return self._alive and not select.select([self._channel], [], [], 0)[0]
+
+    @property
+    def hung_up(self) -> bool:
+        """Whether the connection was closed, with nothing more said."""
+        try:
+            return not self._channel.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
 
     def check_in_step(self) -> None:
         """Raises KernelLost where something has been said that was not asked for."""
         if not self.in_step:
-            raise self._nonsense()
+            raise self._gone() if self.hung_up else self._nonsense()
 
     def put(self, name: str, content: bytes) -> None:
         """Write a file into the process's working directory."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from autograder import verdict as status
 from autograder.kernel import Kernel, KernelLost, Reply
 from autograder.sandbox import MiB, Sandbox
 from autograder.verdict import Incident
@@ -79,8 +80,12 @@ class Session:
         """A process in which the cells have run; raises Exhausted."""
         self._check_time()
         if self._kernel and self._kernel.alive and not self._kernel.in_step:
-            self.incident("forged", "the notebook", "Something was written to the "
-                          "connection to the grader, where only answers belong.")
+            if self._kernel.hung_up:
+                self.incident(status.CRASH, "the notebook", "The Python process ended "
+                              "while nothing was asked of it.")
+            else:
+                self.incident("forged", "the notebook", "Something was written to the "
+                              "connection to the grader, where only answers belong.")
         while self._kernel is None or not self._kernel.in_step:
             self._renew()
         return self._kernel

@@ -69,6 +69,22 @@ def test_a_fault_of_the_judge_costs_only_its_submission(tiny, monkeypatch):
     assert grade(tiny)["s002"].score == 2, "it is tried again"
 
 
+def test_a_passing_fault_of_the_judge_costs_nothing(tiny, monkeypatch):
+    """As of a file system that does not answer just then."""
+    tiny.hand_in("s001", tiny.answered())
+    faults = []
+
+    def judge(*args, **options):
+        if not faults:
+            faults.append(None)
+            raise OSError("not now")
+        return fake_judge(*args, **options)
+
+    monkeypatch.setattr(judging, "judge", judge)
+    row = grade(tiny)["s001"]
+    assert (row.status, row.score) == ("graded", 5)
+
+
 def test_a_missing_verdict_is_zero_points(tiny, monkeypatch):
     tiny.hand_in("s001", tiny.answered())
 

@@ -3,6 +3,8 @@
 import json
 import os
 import textwrap
+import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from autograder.judge import generator, judge
 from autograder.kernel import Kernel
 from autograder.questions import Case, Misconception, Question, Speed
 from autograder.sandbox import Limits
+from autograder.session import Session
 from autograder.tests.walls import needs_sandbox, quick
 from autograder.verdict import Judgement, Verdict
 
@@ -393,24 +396,66 @@ def without_times(judgement):
     return found
 
 
-@needs_sandbox
-@pytest.mark.parametrize("source", [RIGHT, f"{RIGHT}\nimport os\nos._exit(1)\n"],
-                         ids=["sound", "crashes"])
-def test_a_process_ended_from_outside_costs_nothing(source, monkeypatch):
-    cells = (RIGHT, source, "print(total(np.ones(3)))")
-    undisturbed = without_times(judged(*cells))
-    ask, asked = Kernel._ask, []
+ENDS = "import os; os._exit(3)"
+WHOLE = {
+    "sound": RIGHT,
+    "ends in a cell": f"{RIGHT}\n{ENDS}\n",
+    "ends in a call": f"{RIGHT}\ndef total(x):\n    {ENDS}\n",
+}
 
-    def killed_at(moment):
-        def killing(self, *args, **options):
+
+@pytest.fixture
+def ended_from_outside(monkeypatch):
+    """Judges a notebook whose process is ended at a moment: before the grader
+    looks whether it is in step, or just after, for the n-th time."""
+
+    def killing(asked, moment, function):
+        def before(self, *args, **options):
             asked.append(None)
-            if len(asked) == moment:
-                self._watch.kill()
-            return ask(self, *args, **options)
-        asked.clear()
-        monkeypatch.setattr(Kernel, "_ask", killing)
-        return without_times(judged(*cells))
+            kernel = getattr(self, "_kernel", self)
+            if len(asked) == moment and kernel:
+                kernel._watch.kill()
+                while kernel is not self and kernel.in_step:
+                    time.sleep(0.001)
+            return function(self, *args, **options)
+        return before
 
-    assert killed_at(0) == undisturbed, "never"
-    for moment in (1, 3, 4, len(asked) - 1):
-        assert killed_at(moment) == undisturbed, f"at request {moment}"
+    def judged_with_kill(cells, owner, name, moment):
+        asked = []
+        with monkeypatch.context() as patch:
+            function = getattr(owner, name)
+            patch.setattr(owner, name, killing(asked, moment, function))
+            return without_times(judged(*cells)), len(asked)
+
+    return judged_with_kill
+
+
+@needs_sandbox
+@pytest.mark.parametrize("source", WHOLE.values(), ids=WHOLE)
+@pytest.mark.parametrize("owner, name", [(Kernel, "_ask"), (Session, "kernel")],
+                         ids=["asked", "idle"])
+def test_a_process_ended_from_outside_costs_nothing(
+    source, owner, name, ended_from_outside
+):
+    """Neither where it crashes by itself as well, which one kill may hide."""
+    cells = (RIGHT, source, "print(double(np.ones(3)))")
+    undisturbed, times = ended_from_outside(cells, owner, name, 0)
+    for moment in {1, 2, 3, 4, times - 1}:
+        found, _ = ended_from_outside(cells, owner, name, moment)
+        assert found == undisturbed, f"at look {moment} of {times}"
+
+
+@needs_sandbox
+def test_a_passing_fault_of_ours_costs_nothing():
+    faults = []
+
+    def cases(random):
+        if not faults:
+            faults.append(None)
+            raise OSError("not now")
+        return arrays(random)
+
+    found = judged(RIGHT, questions=[replace(TOTAL, cases=cases)])
+    assert faults
+    assert points(found) == [2]
+    assert found.incidents == ()
