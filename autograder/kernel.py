@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+import psutil
+
 from autograder import wire
-from autograder.room import Room
+from autograder.room import NoRoom, Room
 from autograder.sandbox import Limits, Sandbox
-from autograder.warm import NotWarm
 from autograder.watch import Watch
 
 PART = 4 << 20  # bytes of a file sent at once
@@ -83,8 +84,9 @@ class Kernel:
         """Start Python with its libraries: warm where that can be done."""
         if self.sandbox.warm:
             try:
-                return self._start(self.sandbox.start_warm)
-            except (NotWarm, KernelStartFailed) as error:
+                with self.sandbox.warmth.tried():
+                    return self._start(self.sandbox.start_warm)
+            except (NoRoom, KernelStartFailed) as error:
                 log.warning("A student process starts cold: %s", error)
         return self._start(self.sandbox.start)
 
@@ -94,6 +96,10 @@ class Kernel:
         with theirs:
             try:
                 self._room = open_room(theirs.fileno(), hello)
+            except (NoRoom, OSError, psutil.Error) as error:
+                self._channel.close()
+                raise KernelStartFailed(f"There is no room for a student process: "
+                                        f"{error}") from error
             except BaseException:
                 self._channel.close()
                 raise
@@ -107,6 +113,10 @@ class Kernel:
             raise KernelStartFailed(
                 f"A student process did not start: {lost.message}\n"
                 f"{self.printed}".rstrip()) from lost
+        except NoRoom as error:
+            self.close()
+            raise KernelStartFailed(f"A student process did not start: {error}"
+                                    ) from error
         except BaseException:
             self.close()
             raise

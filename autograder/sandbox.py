@@ -19,14 +19,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from autograder import seccomp
-from autograder.room import Room
-from autograder.warm import GRADER, MODULES, NotWarm, open_room, zygote
+from autograder.room import LOOK, Room, end_group, has_ended
+from autograder.warm import GRADER, MODULES, Warmth, open_room, warmth
 from convlab.run import GRADED
 
 MiB = 1 << 20
@@ -38,6 +39,9 @@ LIMITS_LACKS = (
     "network, and end your other processes; only memory, processor time and file "
     "sizes are limited. Use it for submissions that you trust.")
 LAYERS = ("layers",)  # the modules of convlab that hold the reference layers
+PROBE = "import numpy"
+PROBES = 3  # of each kind of sandbox, until one succeeds
+PROBE_SECONDS = 30.0
 PRELOAD = ("numpy", "numba", "matplotlib", "matplotlib.pyplot")
 HOME, COURSE = "/scratch", "/course"
 SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin")
@@ -110,19 +114,19 @@ class Sandbox:
 
     def start_warm(self, fd: int, hello: str) -> Room:
         """The same, forked from a process that has imported them. Raises NotWarm."""
-        asked = zygote(environment(HOME, self.limits), PRELOAD)
-        try:
-            with _call_filter() as (rules, inherited):
-                command = [self.bwrap[0], *rules, *self.bwrap[1:], "--as-pid-1",
-                           *mounts(self.limits, self.unseen)]
-                config = self._config(hello, HOME, COURSE)
-                config["environment"] = environment(HOME, self.limits)
-                room = open_room(asked, command, inherited, config, fd,
-                                 self.limits.start_seconds)
-        except NotWarm:
-            asked.failures += 1
-            raise
-        return room
+        asked = self.warmth.zygote()
+        with _call_filter() as (rules, inherited):
+            command = [self.bwrap[0], *rules, *self.bwrap[1:], "--as-pid-1",
+                       *mounts(self.limits, self.unseen)]
+            config = self._config(hello, HOME, COURSE)
+            config["environment"] = environment(HOME, self.limits)
+            return open_room(asked, command, inherited, config, fd,
+                             self.limits.start_seconds)
+
+    @property
+    def warmth(self) -> Warmth:
+        """What this process forks such students from."""
+        return warmth(environment(HOME, self.limits), PRELOAD)
 
     def _command(self, fd: int, hello: str, folder: Path | None
                  ) -> tuple[list[str], dict[str, str]]:
@@ -162,25 +166,21 @@ def find_bwrap() -> tuple[str, ...]:
     """The command that makes namespaces here: tried, not guessed.
 
     The system's bubblewrap, else the packaged one; as much isolation as the
-    machine gives, with a user namespace or, for root only, without one.
+    machine gives, with a user namespace or, for root only, without one. Each is
+    tried more than once: a probe that was killed says nothing of the machine.
     """
     tried = []
     for program in _programs():
         for user in _user_namespaces():
             command = (program, *FLAGS, *user)
-            probe = [*command, *mounts(Limits(), LAYERS), "--", sys.executable,
-                     "-I", "-c", "import numpy"]
-            try:
-                with _call_filter() as (rules, inherited):
-                    probe[1:1] = rules
-                    found = subprocess.run(probe, capture_output=True, text=True,
-                                           timeout=30, env={}, pass_fds=inherited)
-            except (OSError, subprocess.TimeoutExpired) as error:
-                tried.append(f"{program}: {error}")
-                continue
-            if found.returncode == 0:
-                return command
-            tried.append(f"{program}: {found.stderr.strip()[-200:]}")
+            for _ in range(PROBES):
+                try:
+                    why = _why_no_sandbox(command)
+                except OSError as error:
+                    why = str(error)
+                if not why:
+                    return command
+            tried.append(f"{program}: {why}")
     raise SandboxUnavailable(
         "Submissions run in a sandbox made by bubblewrap, and it cannot be made "
         "here:\n  " + "\n  ".join(tried or ["no bwrap was found"]) + "\n"
@@ -188,6 +188,26 @@ def find_bwrap() -> tuple[str, ...]:
         "allow user namespaces; on macOS or Windows, grade in a Linux virtual "
         "machine. For submissions that you trust there is --sandbox=limits.\n"
         + LIMITS_LACKS)
+
+
+def _why_no_sandbox(command: tuple[str, ...]) -> str:
+    """What a bubblewrap said that made none, and empty where it did."""
+    with _call_filter() as (rules, inherited), tempfile.TemporaryFile() as said:
+        probe = subprocess.Popen(
+            [command[0], *rules, *command[1:], *mounts(Limits(), LAYERS), "--",
+             sys.executable, "-I", "-c", PROBE], env={}, pass_fds=inherited,
+            stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True)
+        deadline = time.monotonic() + PROBE_SECONDS
+        while not (ended := has_ended(probe)) and time.monotonic() < deadline:
+            time.sleep(LOOK)
+        end_group(probe)
+        if probe.wait() == 0:
+            return ""
+        said.seek(0)
+        words = said.read().decode("utf-8", "replace").strip()[-200:]
+    if not ended:
+        return f"It took longer than {PROBE_SECONDS:.0f} s. {words}".strip()
+    return words or f"It ended with exit status {probe.returncode}."
 
 
 @contextlib.contextmanager

@@ -20,15 +20,16 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 import psutil
 
 from autograder import seccomp
-from autograder.room import Room
+from autograder.room import LOOK, NoRoom, Room, end_group, has_ended
 
 # What a holder runs: it says that all is mounted, and waits until the grader's end
 # of its standard input is closed, at the latest when the grader ends. As the first
@@ -46,13 +47,13 @@ MODULES = ("wire.py", "server.py")
 HERE = Path(__file__).parent
 CAPABILITIES = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
 LOST = -signal.SIGKILL  # what a process that can say nothing more came to
-FAILURES = 3  # in a row, and no more are forked
+FAILURES = 3  # in a row, of whatever kind, and no more are forked
 WARMING_SECONDS = 120.0  # to import all there is, on a machine that is very busy
 FORK_SECONDS = 30.0
 log = logging.getLogger(__name__)
 
 
-class NotWarm(Exception):
+class NotWarm(NoRoom):
     """A student process cannot be forked here; it can still be started anew."""
 
 
@@ -65,9 +66,6 @@ class Zygote:
         Neither its command nor its first environment, which a student's process
         can read, says where the grader lies.
         """
-        import matplotlib
-
-        self.failures = 0
         self._lock = threading.Lock()
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs, open(HERE / "zygote.py", "rb") as program:
@@ -78,16 +76,10 @@ class Zygote:
                 env=dict(environment), pass_fds=fds, stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                 start_new_session=True)
-        self._control.send(json.dumps({
-            "preload": list(preload),
-            # The folder of its list of fonts; the scratch folder is not there yet.
-            "environment": {"MPLCONFIGDIR": matplotlib.get_cachedir()},
-            "modules": [(f"{GRADER}/{name}", (HERE / name).read_text("utf-8"))
-                        for name in MODULES]}).encode())
         try:
-            self._receive(WARMING_SECONDS)
-        except NotWarm as error:
-            self.process.kill()
+            self._warm_up(preload)
+        except (NotWarm, OSError) as error:
+            self.end()
             said = self.process.communicate()[1].decode("utf-8", "replace")
             raise NotWarm(f"{error} {said[-500:]}".strip()) from error
         self.process.stderr.close()
@@ -96,9 +88,9 @@ class Zygote:
     def alive(self) -> bool:
         return self.process.poll() is None
 
-    @property
-    def usable(self) -> bool:
-        return self.failures < FAILURES
+    def end(self) -> None:
+        self._control.close()
+        self.process.kill()
 
     def fork(self, config: Mapping[str, Any], fds: Sequence[int]) -> int:
         """The process id of a keeper (see zygote.py). Raises NotWarm."""
@@ -109,6 +101,18 @@ class Zygote:
             except (OSError, ValueError) as error:
                 raise NotWarm(f"The warm process does not answer: {error}.") from error
 
+    def _warm_up(self, preload: Sequence[str]) -> None:
+        """OSError, of one kind or another, where it ends meanwhile."""
+        import matplotlib
+
+        self._control.send(json.dumps({
+            "preload": list(preload),
+            # The folder of its list of fonts; the scratch folder is not there yet.
+            "environment": {"MPLCONFIGDIR": matplotlib.get_cachedir()},
+            "modules": [(f"{GRADER}/{name}", (HERE / name).read_text("utf-8"))
+                        for name in MODULES]}).encode())
+        self._receive(WARMING_SECONDS)
+
     def _receive(self, seconds: float) -> bytes:
         if not select.select([self._control], [], [], seconds)[0]:
             raise NotWarm(f"The warm process said nothing for {seconds:.0f} s.")
@@ -118,24 +122,46 @@ class Zygote:
         return said
 
 
-_zygotes: dict[tuple, Zygote | None] = {}  # None where there can be none
-_lock = threading.Lock()
+class Warmth:
+    """A zygote for as long as forks of it succeed: a lost one is replaced."""
+
+    def __init__(self, environment: Mapping[str, str], preload: Sequence[str]) -> None:
+        """`environment`: the one that libraries are imported in."""
+        self.environment, self.preload = environment, preload
+        self.failures = 0  # in a row
+        self._zygote: Zygote | None = None
+        self._lock = threading.Lock()
+
+    def zygote(self) -> Zygote:
+        """Raises NotWarm."""
+        with self._lock:
+            if self._zygote and not self._zygote.alive:
+                self._zygote.end()
+                self._zygote = None
+            if self._zygote is None:
+                self._zygote = Zygote(self.environment, self.preload)
+            return self._zygote
+
+    @contextmanager
+    def tried(self) -> Iterator[None]:
+        """For a student process to be started in, and counted. Raises NotWarm."""
+        if self.failures >= FAILURES:
+            raise NotWarm(f"It failed {FAILURES} times in a row.")
+        try:
+            yield
+        except Exception:
+            self.failures += 1
+            raise
+        self.failures = 0
 
 
-def zygote(environment: Mapping[str, str], preload: Sequence[str]) -> Zygote:
-    """This process's zygote for such students. Raises NotWarm.
+_kept: dict[tuple, Warmth] = {}
 
-    `environment`: the one that libraries are imported in.
-    """
+
+def warmth(environment: Mapping[str, str], preload: Sequence[str]) -> Warmth:
+    """This process's, for such students."""
     key = (tuple(sorted(environment.items())), tuple(preload))
-    with _lock:
-        kept = _zygotes.get(key)
-        if key not in _zygotes or (kept and not kept.alive):
-            _zygotes[key] = None
-            _zygotes[key] = kept = Zygote(environment, preload)
-        if kept is None or not kept.usable:
-            raise NotWarm("It failed before.")
-        return kept
+    return _kept.setdefault(key, Warmth(environment, preload))
 
 
 class WarmRoom(Room):
@@ -157,8 +183,14 @@ class WarmRoom(Room):
         self.ours = frozenset({process.pid, keeper.pid})
         self._ended, self._held = ended, held
 
+    @property
+    def ended(self) -> bool:
+        """The student's process, what keeps its number, or its sandbox."""
+        return bool(select.select([self._ended], [], [], 0)[0]) or super().ended
+
     def check_walls(self) -> None:
-        """Raises NotWarm where the student's process is not behind all walls."""
+        """Raises NoRoom where the student's process is not behind all walls."""
+        super().check_walls()
         try:
             student = self.keeper.children()[0].pid
             problems = what_is_open(student, self.holder.pid)
@@ -217,7 +249,7 @@ def open_room(asked: Zygote, command: Sequence[str], inherited: Sequence[int],
             stdout=printing, stderr=printing, start_new_session=True)
         kept.callback(_end, process)
         holding.close()
-        if not select.select([ready], [], [], seconds)[0] or not ready.read(1):
+        if not _is_held(process, ready, seconds):
             raise NotWarm(f"bubblewrap made no room. {_said(output)}")
         try:
             holder = psutil.Process(process.pid).children(recursive=True)[-1]
@@ -239,8 +271,17 @@ def _pipe(readers: ExitStack, writers: ExitStack) -> tuple[IO[bytes], IO[bytes]]
             writers.enter_context(open(writing, "wb", buffering=0)))
 
 
+def _is_held(process: subprocess.Popen, ready: IO[bytes], seconds: float) -> bool:
+    """Whether a holder says so in time; not one whose bubblewrap has ended."""
+    deadline = time.monotonic() + seconds
+    while not select.select([ready], [], [], LOOK)[0]:
+        if has_ended(process) or time.monotonic() > deadline:
+            return False
+    return bool(ready.read(1))
+
+
 def _end(process: subprocess.Popen) -> None:
-    process.kill()
+    end_group(process)
     process.wait()
 
 

@@ -17,7 +17,7 @@ from itertools import islice
 
 import psutil
 
-from autograder.room import Room
+from autograder.room import Room, end_group
 
 EVERY = 0.05  # seconds
 AT_REST = 0.5  # seconds, at most, until a stopped process does stand still
@@ -46,8 +46,7 @@ class Watch:
         for one in reversed(list(self._tree())):
             with contextlib.suppress(psutil.Error):
                 one.send_signal(signal.SIGKILL)
-        with contextlib.suppress(ProcessLookupError):
-            self.room.process.kill()
+        end_group(self.room.process)
 
     def stop(self) -> None:
         self._done.set()
@@ -123,6 +122,7 @@ class Watch:
     def _run(self) -> None:
         pipe = self.room.output
         waiting = [pipe]
+        ended = False
         while not self._done.is_set():
             ready, _, _ = select.select(waiting, [], [], EVERY)
             if ready:
@@ -133,7 +133,12 @@ class Watch:
                 self._done.wait(0.001)
             if not waiting:
                 self._done.wait(EVERY)
-            if self.room.process.poll() is None:
+            if self._done.is_set() or ended:
+                continue
+            ended = self.room.ended
+            if ended:
+                self.kill()  # or what is left might hold the connection open
+            else:
                 self._count()
 
     def _count(self) -> None:

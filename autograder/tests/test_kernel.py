@@ -139,6 +139,9 @@ LOST = {
     "exits": ("import os; os._exit(0)", "exit status 0"),
     "crashes": ("import ctypes; ctypes.string_at(0)", "segmentation fault"),
     "kills itself": ("import os; os.kill(os.getpid(), 9)", "signal 9"),
+    "leaves a child that holds the connection": (
+        "import os, time\nif os.fork():\n    os.kill(os.getpid(), 9)\n"
+        "time.sleep(60)", "signal 9"),
     "hangs and swallows all": (
         "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
         "while True:\n    try:\n        while True: pass\n    except BaseException:\n"

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from autograder import sandbox, seccomp
-from autograder.kernel import Kernel, KernelLost
+from autograder.kernel import Kernel, KernelLost, KernelStartFailed
 from autograder.sandbox import GiB, Limits, MiB, Sandbox, SandboxUnavailable
 from autograder.tests.walls import needs_sandbox, quick
 
@@ -119,7 +119,8 @@ def test_no_other_processes_and_no_way_to_the_grader(kernel):
 
 @needs_sandbox
 def test_no_privileges(kernel):
-    text = said(kernel, "print(os.getuid(), open('/proc/self/status').read())")
+    text = said(kernel, "import os\n"
+                        "print(os.getuid(), open('/proc/self/status').read())")
     assert text.startswith("1000 ")
     assert "CapEff:\t0000000000000000" in text
     assert "NoNewPrivs:\t1" in text
@@ -264,6 +265,60 @@ def test_the_packaged_bwrap_is_found_where_there_is_no_other(monkeypatch):
             assert said(kernel, "print(1 + 1)") == "2\n"
     finally:
         sandbox.find_bwrap.cache_clear()
+
+
+@pytest.fixture
+def killed_bwrap(tmp_path):
+    """A bubblewrap that is killed while it makes a sandbox, as far as one can see.
+
+    What it has started waits for it: its number is in the file.
+    """
+    program, child = tmp_path / "bwrap", tmp_path / "child"
+    program.write_text(f"#!/bin/sh\nif [ -e {child} ]; then exit 0; fi\n"
+                       f"sleep 600 &\necho $! > {child}\nkill -9 $$\n")
+    program.chmod(0o755)
+    yield str(program), child
+    child.unlink(missing_ok=True)
+
+
+def is_gone(child):
+    try:
+        process = psutil.Process(int(child.read_text()))
+        return process.wait(10) is None
+    except psutil.NoSuchProcess:
+        return True
+
+
+def test_a_probe_that_is_killed_is_made_again_and_leaves_nothing(
+    monkeypatch, killed_bwrap
+):
+    program, child = killed_bwrap
+    sandbox.find_bwrap.cache_clear()
+    monkeypatch.setattr(sandbox, "_programs", lambda: iter([program]))
+    began = time.monotonic()
+    try:
+        assert "--disable-userns" in sandbox.find_bwrap(), "no less isolation"
+    finally:
+        sandbox.find_bwrap.cache_clear()
+    assert time.monotonic() - began < sandbox.PROBE_SECONDS / 2
+    assert is_gone(child)
+
+
+@needs_sandbox
+@pytest.mark.parametrize("warm", [True, False], ids=["warm", "cold"])
+def test_a_bubblewrap_that_is_killed_at_once_is_not_waited_for(
+    monkeypatch, killed_bwrap, warm
+):
+    quick(monkeypatch)
+    program, child = killed_bwrap
+    walls = Sandbox("bwrap", warm=warm)
+    walls.bwrap = (program,)
+    start = walls.start_warm if warm else walls.start
+    began = time.monotonic()
+    with pytest.raises(KernelStartFailed):
+        Kernel(walls)._start(start)
+    assert time.monotonic() - began < walls.limits.start_seconds / 2
+    assert is_gone(child)
 
 
 def test_without_a_sandbox_it_says_what_to_do(monkeypatch):

@@ -6,7 +6,7 @@ import signal
 import psutil
 import pytest
 
-from autograder import sandbox, seccomp, warm
+from autograder import seccomp, warm
 from autograder.kernel import Kernel
 from autograder.sandbox import HOME, Limits, Sandbox, environment
 from autograder.tests.walls import needs_sandbox, quick
@@ -18,8 +18,15 @@ def walls(monkeypatch):
     return Sandbox("bwrap")
 
 
+@pytest.fixture
+def new_walls(walls, monkeypatch):
+    """The same, of a process that has forked nothing yet."""
+    monkeypatch.setattr(warm, "_kept", {})
+    return walls
+
+
 def its_zygote(walls):
-    return warm.zygote(environment(HOME, walls.limits), sandbox.PRELOAD)
+    return walls.warmth.zygote()
 
 
 @needs_sandbox
@@ -74,6 +81,80 @@ def test_a_lost_zygote_is_replaced(walls):
     lost.process.wait(30)
     with Kernel(walls) as kernel:
         assert kernel.warm
+
+
+@needs_sandbox
+@pytest.mark.parametrize("asked", [False, True], ids=["unasked", "asked"])
+def test_a_zygote_killed_while_it_warms_up_costs_that_alone(
+    new_walls, monkeypatch, asked
+):
+    """What is asked of it then fails in one way or another: one start is cold."""
+    warm_up, receive = warm.Zygote._warm_up, warm.Zygote._receive
+
+    def kill(zygote):
+        zygote.process.kill()
+        os.waitid(os.P_PID, zygote.process.pid, os.WEXITED | os.WNOWAIT)
+
+    def killed(zygote, preload):
+        if asked:  # and it has not read that yet
+            zygote.process.send_signal(signal.SIGSTOP)
+            monkeypatch.setattr(warm.Zygote, "_receive",
+                                lambda *of: kill(zygote) or receive(*of))
+        else:
+            kill(zygote)
+        warm_up(zygote, preload)
+
+    monkeypatch.setattr(warm.Zygote, "_warm_up", killed)
+    with Kernel(new_walls) as kernel:
+        assert not kernel.warm
+        assert kernel.run_cell("1").ok
+    monkeypatch.setattr(warm.Zygote, "_warm_up", warm_up)
+    monkeypatch.setattr(warm.Zygote, "_receive", receive)
+    with Kernel(new_walls) as kernel:
+        assert kernel.warm
+
+
+@needs_sandbox
+def test_failures_count_in_a_row_whatever_they_are(new_walls, monkeypatch):
+    def starts_warm():
+        with Kernel(new_walls) as kernel:
+            return kernel.warm
+
+    def fails_by(owner, name, value):
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, value)
+            assert not starts_warm()
+
+    def not_forked(*_):
+        raise warm.NotWarm("no fork")
+
+    start_warm = new_walls.start_warm
+    ways = [(warm, "what_is_open", lambda *_: ["a hole"]),
+            (new_walls, "start_warm", lambda fd, _: start_warm(fd, "another hello")),
+            (warm.Zygote, "fork", not_forked)]
+    assert len(ways) == warm.FAILURES
+    for way in ways[1:]:
+        fails_by(*way)
+    assert starts_warm(), "so the count begins anew"
+    for way in ways:
+        fails_by(*way)
+    assert not starts_warm(), "nothing fails now, and nothing is tried"
+
+
+@needs_sandbox
+def test_a_fork_that_nobody_heard_of_ends(walls, monkeypatch):
+    fork, keepers = warm.Zygote.fork, []
+
+    def unheard(self, *request):
+        keepers.append(psutil.Process(fork(self, *request)))
+        raise warm.NotWarm("The answer is lost.")
+
+    monkeypatch.setattr(warm.Zygote, "fork", unheard)
+    with Kernel(walls) as kernel:
+        assert not kernel.warm
+        _, alive = psutil.wait_procs(keepers, timeout=10)
+        assert keepers
+        assert not alive
 
 
 @needs_sandbox
