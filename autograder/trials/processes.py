@@ -16,6 +16,8 @@ from pathlib import Path
 
 import psutil
 
+from autograder.sandbox import PROBE
+
 PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 GONE_SECONDS = 10.0  # for processes to end whose parent has
 UP_SECONDS = 120.0  # for a scheduler or a worker to start, on a busy machine
@@ -111,11 +113,7 @@ class Grader:
             return [self.top]
         helpers = [one for one in _children(self.top) if _makes_workers(one)]
         workers = [child for helper in helpers for child in _children(helper)]
-        if kind == "worker":
-            return helpers + workers
-        if kind == "judge":
-            return [worker for worker in workers if below(worker)]
-        return [one for worker in workers for one in below(worker)]
+        return helpers + workers if kind == "worker" else _judging(workers, kind)
 
 
 class Cluster:
@@ -184,11 +182,7 @@ class Cluster:
             return [psutil.Process(self.scheduler.pid)]
         nannies = [psutil.Process(one.pid) for one in self.workers if not one.poll()]
         workers = [child for nanny in nannies for child in _children(nanny)]
-        if kind == "worker":
-            return nannies + workers
-        if kind == "judge":
-            return [worker for worker in workers if below(worker)]
-        return [one for worker in workers for one in below(worker)]
+        return nannies + workers if kind == "worker" else _judging(workers, kind)
 
     def _dask(self, *words: str, **environment: str) -> subprocess.Popen:
         with open(self.folder / "dask.log", "ab") as file:
@@ -205,6 +199,23 @@ class Cluster:
                     return found[1]
             time.sleep(0.05)
         raise TimeoutError(f"no scheduler in {UP_SECONDS:.0f} s: see {self.folder}")
+
+
+def _judging(workers: list[psutil.Process], kind: str) -> list[psutil.Process]:
+    """Those that have a student's process ("judge"), or else such processes."""
+    below_each = [[one for one in below(worker) if not _is_probe(one)]
+                  for worker in workers]  # fmt: skip
+    if kind == "judge":
+        return [worker for worker, found in zip(workers, below_each, strict=True)
+                if found]  # fmt: skip
+    return [one for found in below_each for one in found]
+
+
+def _is_probe(process: psutil.Process) -> bool:
+    """Whether it only tries if there can be a sandbox: no student is ever there."""
+    with contextlib.suppress(psutil.Error):
+        return PROBE in process.cmdline()
+    return False
 
 
 def _makes_workers(process: psutil.Process) -> bool:
