@@ -7,7 +7,8 @@ The grammar, in EBNF; spaces and line breaks between its pieces do not count:
     architecture = [ chain "," ] "SOFTMAX" ;
     chain        = repeated { "-" repeated } ;
     repeated     = ( layer | "(" chain ")" | "[" chain "]" ) [ "*" number ] ;
-    layer        = ( "CONV" | "RELU" | "POOL" | "FC" ) [ settings ] ;
+    layer        = ( "CONV" | "RELU" | "POOL" | "FC" | "NORM" | "DROPOUT" )
+                   [ settings ] ;
     settings     = "{" { setting [ "," ] } "}" ;
     setting      = number | kind | name "=" ( number | kind ) ;
     kind         = "max" | "average" ;
@@ -25,11 +26,12 @@ What a layer does when its settings do not say (a number alone is the first):
                                    stride 1 (slides 48 and 54)
     POOL{size stride kind}         size 2; stride as the size; kind max
     FC{units}                      units: 128
+    DROPOUT{percent}               percent: 50
 
 SOFTMAX is one more fully connected layer, from what comes before it to one
 score a class, and the softmax loss on these scores. CONV and POOL need a
 volume, so neither can follow FC; RELU right after RELU would do nothing, and
-is taken for a slip ("RELU*2" for "(FC-RELU)*2").
+is taken for a slip ("RELU*2" for "(FC-RELU)*2"), as is NORM right after NORM.
 """
 
 from __future__ import annotations
@@ -44,7 +46,9 @@ from convlab.arithmetic import (
     POOL_KINDS,
     Conv,
     Dense,
+    Dropout,
     Layer,
+    Norm,
     Pool,
     Relu,
     Row,
@@ -59,8 +63,10 @@ SETTINGS = {  # the first is the one that a number alone sets
     "RELU": (),
     "POOL": ("size", "stride", "kind"),
     "FC": ("units",),
+    "NORM": (),
+    "DROPOUT": ("percent",),
 }
-FIRST_FILTERS, MOST_FILTERS, UNITS = 32, 512, 128
+FIRST_FILTERS, MOST_FILTERS, UNITS, PERCENT = 32, 512, 128, 50
 
 # Bounds that no network of this course comes near: an architecture string can
 # come from anyone, and "((CONV)*9999)*9999" would fill the memory.
@@ -293,6 +299,10 @@ def _check_order(piece: Piece, before: Sequence[Layer], flat: bool) -> None:
         raise ValueError(
             "a RELU right after a RELU changes nothing: is it in the wrong place, "
             "or a bracket missing?")
+    if piece.name == "NORM" and before and isinstance(before[-1], Norm):
+        raise ValueError(
+            "a NORM right after a NORM finds nothing left to do: is it in the wrong "
+            "place, or a bracket missing?")
 
 
 def _layer(piece: Piece, pools: int, classes: int) -> Layer:
@@ -307,6 +317,10 @@ def _layer(piece: Piece, pools: int, classes: int) -> Layer:
         return Pool(size, given.get("stride", size), given.get("kind", "max"))
     if piece.name == "RELU":
         return Relu()
+    if piece.name == "NORM":
+        return Norm()
+    if piece.name == "DROPOUT":
+        return Dropout(given.get("percent", PERCENT))
     return Dense(classes if piece.name == "SOFTMAX" else given.get("units", UNITS))
 
 

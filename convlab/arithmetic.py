@@ -210,6 +210,52 @@ class Relu:
 
 
 @dataclass(frozen=True)
+class Norm:
+    """Batch normalisation: a learned scale and shift for each channel.
+
+    Its arithmetic can be folded into the convolution before it: no MACs.
+    """
+
+    stride, pad = 1, 0  # the same for all: each number sees its own place alone
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return shape
+
+    def parameters(self, shape: Shape) -> int:
+        return 2 * shape[-1]
+
+    def macs(self, shape: Shape) -> int:
+        return 0
+
+    def sees(self, field: ReceptiveField) -> ReceptiveField:
+        return field
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """So many percent of the numbers left out at random, while learning."""
+
+    percent: int = 50
+    stride, pad = 1, 0  # as for Norm
+
+    def output_shape(self, shape: Shape) -> Shape:
+        _check("the percentage", self.percent, 0)
+        if self.percent > 99:
+            raise SizeError(
+                f"at most 99 percent can be left out, got {self.percent}")
+        return shape
+
+    def parameters(self, shape: Shape) -> int:
+        return 0
+
+    def macs(self, shape: Shape) -> int:
+        return 0
+
+    def sees(self, field: ReceptiveField) -> ReceptiveField:
+        return field
+
+
+@dataclass(frozen=True)
 class Dense:
     """A fully connected layer; a volume is stretched to a vector first."""
 
@@ -230,7 +276,8 @@ class Dense:
         return None
 
 
-Layer = Conv | Pool | Relu | Dense  # and what convlab.blocks adds, used alike
+# And what convlab.blocks adds, used alike.
+Layer = Conv | Pool | Relu | Norm | Dropout | Dense
 
 
 @dataclass(frozen=True)

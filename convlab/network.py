@@ -21,13 +21,16 @@ the network as well as the reference does. What they take and return:
     softmax_cross_entropy(scores, labels)          -> loss, dscores
 
 Only those that the architecture needs have to be there, and the backward ones
-only once gradients are asked for.
+only once gradients are asked for. NORM and DROPOUT need others, and some more
+are used where they are there, to do in one go what else takes two: they stand
+in convlab.stages.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -35,7 +38,7 @@ import numpy as np
 from convlab import storage
 from convlab.architecture import trace_architecture
 from convlab.arithmetic import Shape, times, volume
-from convlab.stages import Gradients, LayerFunctions, Stage, stages
+from convlab.stages import Gradients, LayerFunctions, Stage, State, joined, stages
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
@@ -49,13 +52,15 @@ class Network:
     layers        the layer functions: a module, a class or a dict
     seed          of the weights: normal with variance 2/(numbers that one
                   output sees) after He et al. 2015, 1/(...) for the scores,
-                  which no ReLU follows; biases zero
+                  which no ReLU follows; biases zero; and of what dropout
+                  leaves out
     dtype         float32, or float64 to check gradients
 
     `rows` is arithmetic.trace of the layers; `parameters` maps names such as
-    "conv1.w" to arrays, in order, which training changes in place. `mean` and
-    `std` (C,) are subtracted from and divided into every image first:
-    `standardise` sets them.
+    "conv1.w" to arrays, in order, which training changes in place: all but those
+    of the layers named in `frozen`. `mean` and `std` (C,) are subtracted from
+    and divided into every image first: `standardise` sets them. `state` is what
+    NORM and DROPOUT keep from batch to batch; `learn_from` alone changes it.
 
     Raises ArchitectureError for a string that makes no network, and LayerError
     for a layer function that is missing.
@@ -73,8 +78,11 @@ class Network:
         self.mean = np.zeros(self.input_shape[-1], self.dtype)
         self.std = np.ones(self.input_shape[-1], self.dtype)
         self.parameters: dict[str, np.ndarray] = {}
+        self.frozen: set[str] = set()
+        self.state = State(np.random.default_rng((seed, 1)))
         self._functions = LayerFunctions(layers)
-        self._stages = stages(self.rows, self._functions, self.parameters)
+        self._stages = stages(self.rows, self._functions, self.parameters, self.state)
+        self._joined = joined(self._stages)
         self._draw(np.random.default_rng(seed))
 
     @property
@@ -82,15 +90,23 @@ class Network:
         """Of the layers, in order: conv1, relu1, ... scores."""
         return [stage.name for stage in self._stages]
 
+    @property
+    def trained(self) -> dict[str, np.ndarray]:
+        """The parameters that learn: all but those of frozen layers."""
+        return {name: p for name, p in self.parameters.items()
+                if name.rpartition(".")[0] not in self.frozen}
+
     def _draw(self, rng: np.random.Generator) -> None:
         """Set all parameters anew."""
         for stage in self._stages:
             gain = 1 if stage is self._stages[-1] else 2
             for key, shape in stage.weight_shapes().items():
-                array = np.zeros(shape)
+                array = np.ones(shape) if key == "gamma" else np.zeros(shape)
                 if key == "w":
                     array = rng.normal(0, np.sqrt(gain / np.prod(shape[1:])), shape)
                 self.parameters[f"{stage.name}.{key}"] = array.astype(self.dtype)
+            for key, array in stage.first_averages().items():
+                self.state.running[f"{stage.name}.{key}"] = array.astype(self.dtype)
 
     def standardise(self, images: np.ndarray) -> None:
         """Set `mean` and `std` so that each channel of these images (N, H, W, C)
@@ -108,7 +124,7 @@ class Network:
     def forward(self, images: np.ndarray) -> np.ndarray:
         """Class scores (N, classes) of images (N, H, W, C), uint8 or float."""
         x = self._prepare(images)
-        for stage in self._stages:
+        for stage in self._joined:
             x, _ = stage.forward(x)
         return x
 
@@ -119,40 +135,104 @@ class Network:
             x, memory = stage.forward(x)
             yield stage, x, memory
 
-    def predict(self, images: np.ndarray, batch_size: int = 500) -> np.ndarray:
-        """The class (N,) int64 with the highest score, batch by batch."""
+    def predict(self, images: np.ndarray, batch_size: int = 500,
+                mirror: bool = False) -> np.ndarray:
+        """The class (N,) int64 with the highest score, batch by batch.
+
+        With `mirror`, by the scores of each image and of its mirror image added
+        up: what is a car is one from the other side too.
+        """
         self._check_images(images)
-        return np.concatenate([
-            self.forward(images[start:start + batch_size]).argmax(axis=1)
-            for start in range(0, len(images), batch_size)])
+        found = []
+        for start in range(0, len(images), batch_size):
+            part = images[start:start + batch_size]
+            scores = self.forward(part)
+            if mirror:
+                scores = scores + self.forward(part[:, :, ::-1])
+            found.append(scores.argmax(axis=1))
+        return np.concatenate(found)
 
     def loss_and_gradients(
         self, images: np.ndarray, labels: np.ndarray
     ) -> tuple[float, Gradients]:
-        """Mean loss of a batch, and its gradient by every parameter."""
-        loss, gradients, _ = self.learn_from(images, labels)
+        """Mean loss of a batch, and its gradient by every parameter that learns.
+
+        As learn_from, and leaves `state` as it is: the same call gives the same
+        again.
+        """
+        with self._same_state_after():
+            loss, gradients, _ = self.learn_from(images, labels)
         return loss, gradients
 
     def learn_from(
-        self, images: np.ndarray, labels: np.ndarray
+        self, images: np.ndarray, labels: np.ndarray, smoothing: float = 0.0,
+        score_scale: float = 1.0,
     ) -> tuple[float, Gradients, np.ndarray]:
-        """As loss_and_gradients, with the class scores of the forward pass."""
-        walked = list(self.walk(images))
-        scores = walked[-1][1]
-        loss, dy = self._functions.call(
-            "softmax_cross_entropy", "SOFTMAX", {"loss": None, "dscores": scores.shape},
-            scores, labels)
+        """As loss_and_gradients, with the class scores of the forward pass.
+
+        `smoothing` is that of softmax_cross_entropy, whose layer function has to
+        know it. The scores are multiplied by `score_scale` first.
+        """
+        trained = self.trained
+        first = self._first_that_learns(trained)
+        x, memories = self._prepare(images), []
+        for place, stage in enumerate(self._joined):
+            x, memory = stage.learn(x)
+            memories.append(memory if place >= first else None)
+        loss, dy, scores = self._loss(x, labels, smoothing, score_scale)
         gradients = {}
-        for stage, _, memory in reversed(walked):
-            dy, of_weights = stage.backward(dy, memory)
+        del x, memory
+        for place in range(len(self._joined) - 1, first - 1, -1):
+            # A stage's memory is let go once it was used, so that the gradients of
+            # the stages before it can have its place.
+            stage, memory = self._joined[place], memories.pop()
+            if place == first:
+                of_weights = stage.weight_gradients(dy, memory)
+            else:
+                dy, of_weights = stage.backward(dy, memory)
             gradients |= {f"{stage.name}.{key}": d for key, d in of_weights.items()}
-        return float(loss), {name: gradients[name] for name in self.parameters}, scores
+        return loss, {name: gradients[name] for name in trained}, scores
+
+    def _first_that_learns(self, trained: dict[str, np.ndarray]) -> int:
+        """The place of the first joined stage with trained parameters."""
+        learning = {name.rpartition(".")[0] for name in trained}
+        return next((place for place, stage in enumerate(self._joined)
+                     if stage.name in learning), len(self._joined))
+
+    def _loss(self, scores: np.ndarray, labels: np.ndarray, smoothing: float,
+              scale: float) -> tuple[float, np.ndarray, np.ndarray]:
+        """The loss, its gradient by the scores, and the scores as the loss sees them.
+
+        What is not asked for is not handed on either: a student's loss may take
+        scores and labels alone.
+        """
+        if scale != 1:
+            scores = scores * scores.dtype.type(scale)
+        loss, dscores = self._functions.call(
+            "softmax_cross_entropy", "SOFTMAX", {"loss": None, "dscores": scores.shape},
+            scores, labels, **({"smoothing": smoothing} if smoothing else {}))
+        if scale != 1:
+            dscores = dscores * dscores.dtype.type(scale)
+        return float(loss), dscores, scores
+
+    @contextmanager
+    def _same_state_after(self) -> Iterator[None]:
+        running = {name: array.copy() for name, array in self.state.running.items()}
+        random = self.state.rng.bit_generator.state
+        try:
+            yield
+        finally:
+            self.state.rng.bit_generator.state = random
+            for name, array in running.items():
+                self.state.running[name][...] = array
 
     def _prepare(self, images: np.ndarray) -> np.ndarray:
         self._check_images(images)
-        x = images.astype(self.dtype)
-        x -= self.mean
-        x /= self.std
+        x = images.astype(self.dtype, order="C")
+        # Along whole image rows: numpy is slow at many rows of three numbers.
+        rows, width = x.reshape(-1, x.shape[2] * x.shape[3]), x.shape[2]
+        rows -= np.tile(self.mean, width)
+        rows /= np.tile(self.std, width)
         return x
 
     def _check_images(self, images: np.ndarray) -> None:
@@ -177,7 +257,8 @@ class Network:
         return _aligned(table, "<<>>>>")
 
     def save_weights(self, path: str | os.PathLike, **about: Any) -> None:
-        """Write the parameters, and the mean and std of the images, to a .npz.
+        """Write what decides the scores at test time to a .npz: the parameters,
+        the mean and std of the images, and what NORM keeps.
 
         `about`: what else the file's note shall say, as JSON values.
         """
@@ -198,7 +279,8 @@ class Network:
 
     def _state(self) -> dict[str, np.ndarray]:
         """Everything that decides the scores, by name."""
-        return {"input.mean": self.mean, "input.std": self.std, **self.parameters}
+        return {"input.mean": self.mean, "input.std": self.std, **self.parameters,
+                **self.state.running}
 
 
 def _aligned(table: list[tuple[str, ...]], sides: str) -> str:

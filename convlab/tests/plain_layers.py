@@ -77,10 +77,37 @@ def dense_backward(dy, x, w):
     return dy @ w, dy.T @ x, dy.sum(0)
 
 
-def softmax_cross_entropy(scores, labels):
-    shifted = np.exp(scores - scores.max(1, keepdims=True))
-    p = shifted / shifted.sum(1, keepdims=True)
-    right = np.arange(len(labels)), labels
-    loss = -np.log(p[right]).mean()
-    p[right] -= 1
-    return loss, p / len(labels)
+def batchnorm_forward(x, gamma, beta, eps=1e-5):
+    axes = tuple(range(x.ndim - 1))
+    mean, inverse_std = x.mean(axes), 1 / np.sqrt(x.var(axes) + x.dtype.type(eps))
+    return (x - mean) * inverse_std * gamma + beta, mean, inverse_std
+
+
+def batchnorm_backward(dy, x, gamma, mean, inverse_std):
+    axes, m = tuple(range(x.ndim - 1)), x.size // x.shape[-1]
+    normed = (x - mean) * inverse_std
+    dgamma, dbeta = (dy * normed).sum(axes), dy.sum(axes)
+    dx = gamma * inverse_std * (dy - dbeta / m - normed * (dgamma / m))
+    return dx, dgamma, dbeta
+
+
+def batchnorm_predict(x, gamma, beta, mean, variance, eps=1e-5):
+    return (x - mean) / np.sqrt(variance + x.dtype.type(eps)) * gamma + beta
+
+
+def dropout_forward(x, rate, rng):
+    kept = rng.random(x.shape) >= rate
+    return dropout_backward(x, kept, rate), kept
+
+
+def dropout_backward(dy, kept, rate):
+    return dy * kept / dy.dtype.type(1 - rate)
+
+
+def softmax_cross_entropy(scores, labels, smoothing=0):
+    shifted = scores - scores.max(1, keepdims=True)
+    logs = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
+    k = scores.shape[1]
+    weights = (1 - smoothing) * np.eye(k, dtype=logs.dtype)[labels] + smoothing / k
+    loss = -(weights * logs).sum(1).mean()
+    return loss, ((np.exp(logs) - weights) / len(labels)).astype(logs.dtype)

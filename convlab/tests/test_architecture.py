@@ -8,7 +8,7 @@ from convlab.architecture import (
     parse,
     trace_architecture,
 )
-from convlab.arithmetic import Conv, Dense, Pool, Relu
+from convlab.arithmetic import Conv, Dense, Dropout, Norm, Pool, Relu
 
 CONV32, CONV64 = Conv(32, 3, 1, 1), Conv(64, 3, 1, 1)
 
@@ -27,6 +27,9 @@ CONV32, CONV64 = Conv(32, 3, 1, 1), Conv(64, 3, 1, 1)
      [Pool(3, 3), Pool(2, 2, "average"), Pool(3, 2), Pool(2, 1, "average")]),
     (" [ ( CONV - RELU ) * 1\n - POOL ] * 1 , SOFTMAX ", [CONV32, Relu(), Pool()]),
     ("POOL*5-CONV,SOFTMAX", [Pool()] * 5 + [Conv(512, 3, 1, 1)]),
+    ("CONV-NORM-RELU-DROPOUT{20}-FC-NORM-RELU-DROPOUT,SOFTMAX",
+     [CONV32, Norm(), Relu(), Dropout(20), Dense(128), Norm(), Relu(), Dropout(50)]),
+    ("NORM-DROPOUT{percent=0}*2,SOFTMAX", [Norm(), Dropout(0), Dropout(0)]),
 ])
 def test_good_strings(text, layers):
     assert parse(text, 7) == [*layers, Dense(7)]
@@ -43,7 +46,8 @@ def test_the_lectures_pattern(n, m, k):
 
 # A caret stands under the character that the test marks with ^ before it.
 BAD = [
-    ("^", "expected a layer (CONV, RELU, POOL, FC), but the string ends"),
+    ("^", "expected a layer (CONV, RELU, POOL, FC, NORM, DROPOUT), but the string "
+          "ends"),
     ("^softmax", "Did you mean SOFTMAX?"),
     ("[(^CONVV-RELU)*2-POOL]*3,SOFTMAX", "found 'CONVV'. Did you mean CONV?"),
     ("[(CONV-^RELLU)*2-POOL]*3,SOFTMAX", "found 'RELLU'. Did you mean RELU?"),
@@ -59,7 +63,8 @@ BAD = [
     ("(CONV-RELU^,SOFTMAX", 'the ")" that closes the "(" of column 1'),
     ("CONV ^RELU,SOFTMAX", 'expected "-", "*" or ",SOFTMAX", found \'RELU\''),
     ("CONV-^-RELU,SOFTMAX", "expected a layer"),
-    ("(^),SOFTMAX", "expected a layer (CONV, RELU, POOL, FC), found ')'"),
+    ("(^),SOFTMAX", "expected a layer (CONV, RELU, POOL, FC, NORM, DROPOUT), found "
+                    "')'"),
     ("CONV^\N{EN DASH}RELU,SOFTMAX", 'expected "-"'),
     ("CONV{^filtres=16},SOFTMAX", "Did you mean filters?"),
     ("CONV{16 ^filters=3},SOFTMAX", "filters of CONV is set twice"),
@@ -74,6 +79,9 @@ BAD = [
     ("(FC-RELU)*1-^CONV,SOFTMAX", "CONV takes a volume, but the FC before it"),
     ("FC-^POOL,SOFTMAX", "POOL takes a volume"),
     ("FC-^RELU*2,SOFTMAX", "a RELU right after a RELU changes nothing"),
+    ("FC-^NORM*2,SOFTMAX", "a NORM right after a NORM finds nothing left to do"),
+    ("NORM{^3},SOFTMAX", "NORM has no settings"),
+    ("CONV-^NORMS,SOFTMAX", "Did you mean NORM?"),
     ("((CONV)*999)*^999,SOFTMAX", f"more than {MOST_LAYERS} layers"),
     ("CONV*^99999999,SOFTMAX", "a number of more than 6 digits"),
     ("(" * 51 + "^(", "brackets more than 50 deep"),
@@ -96,6 +104,7 @@ def test_bad_strings_are_pointed_at(marked, message):
     ("CONV-^POOL,SOFTMAX", (15, 15, 3), "layer 2, Pool(size=2, stride=2"),
     ("[CONV-RELU-^POOL]*6,SOFTMAX", (32, 32, 3), "layer 18, "),
     ("^CONV{size=5 stride=2},SOFTMAX", (32, 32, 3), "Strides that fit: 1, 31"),
+    ("CONV-^DROPOUT{100},SOFTMAX", (8, 8, 1), "at most 99 percent can be left out"),
     ("^FC{0},SOFTMAX", (8, 8, 1), "the number of units must be at least 1, got 0"),
 ])
 def test_sizes_that_do_not_fit_are_pointed_at(marked, shape, message):
@@ -105,7 +114,7 @@ def test_sizes_that_do_not_fit_are_pointed_at(marked, shape, message):
     assert message in str(error.value)
 
 
-@given(st.text("CONVRELUPFSTMAX()[]{}*-,?=0129 \n", max_size=40))
+@given(st.text("CONVRELUPFSTMAXD()[]{}*-,?=0129 \n", max_size=40))
 def test_any_text_is_a_network_or_refused(text):
     try:
         assert parse(text, 10)[-1] == Dense(10)

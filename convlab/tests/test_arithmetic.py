@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from convlab.arithmetic import (
     Conv,
     Dense,
+    Dropout,
+    Norm,
     Pool,
     Relu,
     SizeError,
@@ -96,6 +98,15 @@ def test_pooling_halves():  # slides 60-61
 # --- other numbers worked out by hand
 
 
+@pytest.mark.parametrize("shape, channels", [((32, 30, 7), 7), ((1, 1, 5), 5),
+                                             ((12,), 12)])
+def test_layers_that_keep_the_shape(shape, channels):
+    for layer, parameters in ((Relu(), 0), (Norm(), 2 * channels), (Dropout(20), 0)):
+        (row,) = trace([layer], shape)
+        assert (row.output_shape, row.parameters, row.macs) == (shape, parameters, 0)
+        assert row.receptive_field == (1, 1)
+
+
 def test_receptive_fields():
     assert receptive_field([Conv(1, 5)]) == (5, 5)  # slides 56-58
     assert receptive_field([Conv(1, 3)] * 2) == (5, 5)  # as one 5x5
@@ -104,6 +115,7 @@ def test_receptive_fields():
     # jump 2 on either side: 4 + 2*2
     assert receptive_field([Conv(1, 3), Pool(), Conv(1, 3)]) == (4 + 2 * 2,) * 2
     assert receptive_field([Conv(1, (3, 5)), Relu(), Conv(1, (1, 3))]) == (3, 7)
+    assert receptive_field([Conv(1, 3), Norm(), Dropout(), Conv(1, 3)]) == (5, 5)
     assert receptive_field([]) == (1, 1)
     with pytest.raises(SizeError, match="full input volume"):
         receptive_field([Conv(1, 3), Dense(10)])

@@ -11,6 +11,8 @@ from convlab.storage import read_note
 
 EVERY_KIND = ("CONV{4}-RELU-POOL-CONV{3 size=1}-RELU-POOL{average size=3 stride=1}"
               "-FC{6}-RELU,SOFTMAX")
+NORMED = ("CONV{4}-NORM-RELU-POOL-DROPOUT{30}-CONV{3 size=1}-RELU-CONV{5}-RELU-NORM"
+          "-FC{6}-NORM-RELU-DROPOUT,SOFTMAX")
 PLAIN = {name: f for name, f in vars(plain_layers).items() if callable(f)}
 
 
@@ -176,6 +178,251 @@ def test_weights_that_are_not_finite_are_refused(tmp_path):
         small().load_weights(tmp_path / "weights.npz")
 
 
+# --- layers that behave otherwise while the network learns
+
+
+def unsettled(layers=plain_layers, seed=0, **settings):
+    """A network whose every parameter and average is somewhere in the open."""
+    network, rng = small(layers, architecture=NORMED, **settings), \
+        np.random.default_rng(seed)
+    for name, p in {**network.parameters, **network.state.running}.items():
+        if not name.endswith(".w"):
+            p += rng.uniform(0.1, 0.5, p.shape)
+    return network
+
+
+def test_every_gradient_with_norm_and_dropout():
+    network, (images, labels) = unsettled(), batch(6)
+    _, gradients = network.loss_and_gradients(images, labels)
+    assert list(gradients) == list(network.parameters)
+
+    def loss(**parameters):
+        for name, p in parameters.items():
+            network.parameters[name][...] = p
+        return network.loss_and_gradients(images, labels)[0]
+
+    for name in ("conv1.b", "norm2.beta", "fc1.b"):  # a NORM takes away what they add
+        assert np.abs(gradients.pop(name)).max() < 1e-12
+    report = check_gradients(
+        loss, {name: network.parameters[name] for name in gradients}, gradients)
+    assert report, str(report)
+
+
+def test_every_gradient_at_test_time():
+    """Back along `walk`, where the averages that were kept are all that counts."""
+    network, (images, labels) = unsettled(), batch(6)
+
+    def loss(**arrays):
+        for name, p in arrays.items():
+            (images if name == "images" else network.parameters[name])[...] = p
+        return plain_layers.softmax_cross_entropy(network.forward(images), labels)[0]
+
+    walked = list(network.walk(images))
+    dy = plain_layers.softmax_cross_entropy(walked[-1][1], labels)[1]
+    gradients = {}
+    for stage, _, memory in reversed(walked):
+        dy, own = stage.backward(dy, memory)
+        gradients |= {f"{stage.name}.{key}": d for key, d in own.items()}
+    report = check_gradients(
+        loss, {**network.parameters, "images": images}, {**gradients, "images": dy})
+    assert report, str(report)
+
+
+def test_averages_follow_the_batches():
+    network, (images, labels) = small(architecture="NORM,SOFTMAX"), batch(6)
+    network.state.momentum = 0.25
+    assert [a.tolist() for a in network.state.running.values()] == [[0, 0], [1, 1]]
+    network.forward(images)
+    network.loss_and_gradients(images, labels)
+    assert not network.state.running["norm1.mean"].any()
+    network.learn_from(images, labels)
+    np.testing.assert_allclose(
+        network.state.running["norm1.mean"], 0.25 * images.mean((0, 1, 2)))
+    np.testing.assert_allclose(
+        network.state.running["norm1.variance"],
+        0.75 + 0.25 * images.reshape(-1, 2).var(axis=0, ddof=1))
+
+
+def test_at_test_time_an_image_is_scored_by_itself():
+    network, (images, labels) = unsettled(), batch(6)
+    scores = network.forward(images)
+    for _ in range(2):
+        np.testing.assert_allclose(network.forward(images[2:3]), scores[2:3], rtol=1e-9)
+    *_, (_, walked, _) = network.walk(images)
+    np.testing.assert_allclose(walked, scores, rtol=1e-9)
+    first, second = (network.learn_from(images, labels)[2] for _ in range(2))
+    assert (first != second).all()  # others are left out
+
+
+def fused(counts):
+    """The plain layers, with functions that do two things in one go."""
+    def counted(name, function):
+        def call(*args, **settings):
+            counts[name] = counts.get(name, 0) + 1
+            return function(*args, **settings)
+        call.__module__ = plain_layers.__name__
+        return call
+
+    def norm_relu(x, gamma, beta, eps=1e-5):
+        y, *statistics = plain_layers.batchnorm_forward(x, gamma, beta, eps)
+        return np.maximum(y, 0), *statistics
+
+    def norm_relu_backward(dy, x, gamma, beta, mean, inverse_std):
+        y = (x - mean) * inverse_std * gamma + beta
+        dy = dy * (y > 0)
+        return plain_layers.batchnorm_backward(dy, x, gamma, mean, inverse_std)
+
+    return PLAIN | {name: counted(name, function) for name, function in {
+        "conv2d_relu_forward":
+            lambda *args, **settings: np.maximum(
+                plain_layers.conv2d_forward(*args, **settings), 0),
+        "conv2d_weight_gradients":
+            lambda *args, **settings: plain_layers.conv2d_backward(
+                *args, **settings)[1:],
+        "batchnorm_relu_forward": norm_relu,
+        "batchnorm_relu_backward": norm_relu_backward,
+        "batchnorm_relu_predict": lambda *args, **settings: np.maximum(
+            plain_layers.batchnorm_predict(*args, **settings), 0),
+    }.items()}
+
+
+def learned(network, images, labels):
+    results = network.learn_from(images, labels, smoothing=0.2, score_scale=0.5)
+    return {"loss": results[0], **results[1], "scores": results[2],
+            **network.state.running, "forward": network.forward(images)}
+
+
+def test_neighbours_in_one_go_give_the_same():
+    counts, (images, labels) = {}, batch(6)
+    separate = learned(unsettled(), images, labels)
+    together = learned(unsettled(fused(counts)), images, labels)
+    assert counts == {
+        "conv2d_relu_forward": 4, "conv2d_weight_gradients": 1,
+        "batchnorm_relu_forward": 2, "batchnorm_relu_backward": 2,
+        "batchnorm_relu_predict": 2}
+    for name, expected in separate.items():
+        np.testing.assert_allclose(together[name], expected, rtol=1e-9, atol=1e-12)
+    network = unsettled(fused({}))
+    assert [stage.name for stage, _, _ in network.walk(images)] == network.names
+    assert "relu1" in network.names
+
+
+def test_the_reference_layers_drive_norm_and_dropout_too():
+    from convlab import layers
+
+    images, labels = batch(6)
+    no_dropout = NORMED.replace("-DROPOUT{30}", "").replace("-DROPOUT", "")
+    separate, reference = (
+        learned(small(one, architecture=no_dropout), images, labels)
+        for one in (plain_layers, layers))
+    for name, expected in separate.items():
+        np.testing.assert_allclose(reference[name], expected, rtol=1e-7, atol=1e-11)
+
+
+def test_no_function_from_elsewhere_takes_a_students_place():
+    """A student's convolution among the reference layers is the one that runs."""
+    from convlab import layers
+
+    ran, (images, labels) = set(), batch()
+
+    def conv2d_forward(*args, **settings):
+        ran.add("forward")
+        return layers.conv2d_forward(*args, **settings)
+
+    def conv2d_backward(*args, **settings):
+        ran.add("backward")
+        return layers.conv2d_backward(*args, **settings)
+
+    small({**vars(layers), "conv2d_forward": conv2d_forward,
+           "conv2d_backward": conv2d_backward},
+          architecture="CONV-RELU,SOFTMAX").learn_from(images, labels)
+    assert ran == {"forward", "backward"}
+
+
+def test_nothing_goes_back_further_than_to_what_learns():
+    counts, (images, labels) = {}, batch()
+    everything = small(fused(counts))
+    _, expected, _ = everything.learn_from(images, labels)
+    backward = []
+
+    def conv2d_backward(dy, x, w, stride, pad):
+        backward.append(w.shape)
+        return plain_layers.conv2d_backward(dy, x, w, stride, pad)
+
+    conv2d_backward.__module__ = plain_layers.__name__
+    for frozen, went_back in (({"conv1"}, 0), ({"conv2"}, 1), ({"conv1", "conv2"}, 0)):
+        backward.clear()
+        counts.clear()
+        network = small(fused(counts) | {"conv2d_backward": conv2d_backward})
+        network.frozen |= frozen
+        _, gradients, _ = network.learn_from(images, labels)
+        assert len(backward) == went_back
+        assert counts.get("conv2d_weight_gradients", 0) == (len(frozen) == 1)
+        assert not frozen & {name.partition(".")[0] for name in gradients}
+        for name, gradient in gradients.items():
+            np.testing.assert_allclose(gradient, expected[name], rtol=1e-12)
+    network.frozen |= set(network.names)
+    assert network.learn_from(images, labels)[1] == {}
+
+
+def test_smoothing_and_scale_are_those_of_the_loss():
+    network, (images, labels) = small(), batch()
+    loss, gradients, scores = network.learn_from(images, labels, 0.1, 0.25)
+    np.testing.assert_allclose(scores, network.forward(images) * 0.25, rtol=1e-12)
+    right, dscores = plain_layers.softmax_cross_entropy(scores, labels, 0.1)
+    assert loss == right
+    np.testing.assert_allclose(gradients["scores.b"], 0.25 * dscores.sum(0))
+
+
+def test_a_loss_of_scores_and_labels_alone_will_do():
+    layers = PLAIN | {"softmax_cross_entropy": lambda scores, labels:
+                      plain_layers.softmax_cross_entropy(scores, labels)}
+    small(layers).learn_from(*batch(), score_scale=0.5)
+
+
+def test_what_norm_and_dropout_need():
+    for missing in ("batchnorm_forward", "batchnorm_predict", "dropout_forward"):
+        layers = {name: f for name, f in PLAIN.items() if name != missing}
+        with pytest.raises(LayerError, match=f"needs a function {missing}"):
+            small(layers, architecture=NORMED)
+
+
+def test_averages_are_saved_and_loaded(tmp_path):
+    network, (images, labels) = unsettled(), batch(6)
+    network.learn_from(images, labels)
+    network.save_weights(tmp_path / "weights.npz")
+    other = small(architecture=NORMED)
+    other.load_weights(tmp_path / "weights.npz")
+    np.testing.assert_array_equal(other.forward(images), network.forward(images))
+
+
+def test_mirrored_images_are_asked_too():
+    network, (images, _) = small(architecture="SOFTMAX"), batch(40)
+    expected = network.forward(images) + network.forward(images[:, :, ::-1].copy())
+    found = network.predict(images, batch_size=7, mirror=True)
+    np.testing.assert_array_equal(found, expected.argmax(axis=1))
+    assert (found != network.predict(images)).any()
+    np.testing.assert_array_equal(
+        found, network.predict(images[:, :, ::-1], mirror=True))
+
+
+def test_memory_is_let_go_on_the_way_back():
+    """The peak of a deep network is near what its forward pass keeps."""
+    import tracemalloc
+
+    layers = PLAIN | {"conv2d_forward": lambda x, w, b, stride, pad: x + 1,
+                      "conv2d_backward": lambda dy, x, w, stride, pad: (
+                          dy * x, np.zeros_like(w), np.zeros(len(w)))}
+    depth = 20
+    network = Network(f"(CONV{{2 size=1}})*{depth},SOFTMAX", (64, 64, 2), 5, layers)
+    images = np.zeros((16, 64, 64, 2), np.uint8)
+    tracemalloc.start()
+    network.learn_from(images, np.zeros(16, int))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < (depth + 6) * images.size * 4
+
+
 @pytest.mark.parametrize("images, message", [
     (np.zeros((3, 6, 8, 2)), r"shape \(N, 8, 6, 2\).* got shape \(3, 6, 8, 2\)"),
     (np.zeros((0, 8, 6, 2)), r"N at least 1, got shape \(0, 8, 6, 2\)"),
@@ -192,6 +439,13 @@ def test_other_refusals():
         small(dtype=np.int64)
     with pytest.raises(SizeError, match="a network takes a volume"):
         Network("SOFTMAX", (3072,), 10, plain_layers)
+
+
+def test_summary_of_norm_and_dropout():
+    network = Network("CONV{7}-NORM-DROPOUT{20},SOFTMAX", (4, 4, 3), 10, plain_layers)
+    lines = network.summary().splitlines()
+    assert lines[4].split() == ["norm1", "4x4x7", "3x3", "14", "0"]
+    assert lines[5].split() == ["dropout1", "20%", "4x4x7", "3x3", "0", "0"]
 
 
 def test_summary():
