@@ -1,6 +1,6 @@
 # `make demo` and `make test` set up a fresh machine by themselves; `make help`
 # lists the rest. Settings: PYTHON (the interpreter a new .venv is made from),
-# DATA (cifar10 or shapes), EPOCHS, SEED.
+# DATA (cifar10 or shapes), EPOCHS, SEED, BENCH (options of `make bench`).
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,7 +12,7 @@ SEED ?= 0
 ASSIGNMENTS := $(notdir $(wildcard solutions/*))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint book pdf exercises grade train serve clean
+.PHONY: help setup demo test lint book pdf exercises grade train bench serve clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | \
@@ -61,6 +61,9 @@ grade: $(READY)  ## grade what is in autograder/course/submitted
 
 train: $(READY)  ## train the classifier: DATA=cifar10|shapes EPOCHS=... SEED=...
 	$(BIN)/python -m convlab.train --data $(DATA) --seed $(SEED) $(if $(EPOCHS),--epochs $(EPOCHS))
+
+bench: $(READY)  ## how fast the layers are, beside PyTorch's: BENCH="--only shapes"
+	$(BIN)/python -m benchmarks $(BENCH)
 
 serve: $(READY) book  ## read the book at http://localhost:8000
 	$(BIN)/python -m http.server --directory book/_build/html 8000

@@ -1,0 +1,124 @@
+"""The command line: `python -m benchmarks`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from benchmarks import (
+    compiling,
+    hardware,
+    pytorch,
+    shapes,
+    soak,
+    step,
+    tricks,
+)
+from benchmarks.contenders import CONTENDERS, WrongResult
+from convlab import storage
+from convlab.layers.threads import at_most
+
+PARTS = ("shapes", "step", "compile", "tricks", "soak")
+LONG = ("soak",)  # run only where asked for
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Measure and print; 0, or 1 where a result was wrong."""
+    given = _parser().parse_args(words)
+    asked = given.only or [part for part in PARTS if part not in LONG]
+    try:
+        found = measure(given, asked)
+    except WrongResult as error:
+        print(f"Not timed, because a result is wrong: {error}.", file=sys.stderr)
+        return 1
+    print("\n".join(report(found)))
+    if given.json:
+        storage.write_text(given.json, json.dumps(found, indent=1) + "\n")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description="How fast the layers are, beside "
+        "PyTorch (where it is installed), numpy, scipy and plain numba loops.")
+    parser.add_argument("--repeats", type=_count, default=7, help="rounds, of which "
+                        "the medians are shown (7)")
+    parser.add_argument("--threads", type=_threads, default=_cores(),
+                        help="of each contender (all cores)")
+    parser.add_argument("--only", action="append", choices=PARTS, help="this part; can "
+                        "be given again. All but soak where nothing is asked for")
+    parser.add_argument("--layers", default="", metavar="WORD", help="of the shapes, "
+                        "those that have this word in their names")
+    parser.add_argument("--contenders", default="", metavar="WORD", help="for the "
+                        "shapes, beside ours those that have this word in their names")
+    parser.add_argument("--steps", type=_count, default=2000, help="of the soak (2000)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all times")
+    return parser
+
+
+def _count(word: str) -> int:
+    value = int(word)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not at least 1")
+    return value
+
+
+def _threads(word: str) -> int:
+    value = _count(word)
+    if value > _cores():
+        raise argparse.ArgumentTypeError(
+            f"{value} threads, but this process may use {_cores()} cores")
+    return value
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def measure(given: argparse.Namespace, asked: Sequence[str]) -> dict[str, Any]:
+    """What each part found, by its name."""
+    found: dict[str, Any] = {"machine": hardware.measure(given.threads)}
+    parts: dict[str, Callable[[], Any]] = {
+        "shapes": partial(_shapes, given),
+        "step": partial(step.measure, given.repeats),
+        "compile": compiling.measure,
+        "tricks": partial(tricks.measure, given.repeats),
+        "soak": partial(soak.measure, given.steps)}
+    with at_most(given.threads), pytorch.threads(given.threads):
+        for name in asked:
+            found[name] = parts[name]()
+    return found
+
+
+def _shapes(given: argparse.Namespace) -> list[dict[str, Any]]:
+    asked = [one for one in shapes.problems() if given.layers in one.name]
+    if not asked:
+        raise SystemExit(f"No layer has {given.layers!r} in its name.")
+    chosen = [one for one in CONTENDERS
+              if one is CONTENDERS[0] or given.contenders in one.name]
+    return shapes.measure(asked, given.repeats, chosen)
+
+
+def report(found: Mapping[str, Any]) -> list[str]:
+    """The text of all parts that were measured."""
+    printers = {
+        "shapes": lambda rows: shapes.lines(rows, found["machine"]),
+        "step": step.lines, "compile": compiling.lines, "tricks": tricks.lines,
+        "soak": soak.lines}
+    text = hardware.lines(found["machine"])
+    for name in PARTS:
+        if name in found:
+            text += printers[name](found[name])
+    return text
+
+
+if __name__ == "__main__":
+    sys.exit(main())

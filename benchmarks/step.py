@@ -1,0 +1,101 @@
+"""A whole training step of the course's CIFAR-10 network, beside PyTorch's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from benchmarks import pytorch, timing
+from benchmarks.contenders import OURS, PYTORCH, WrongResult
+from benchmarks.tables import MISSING, milliseconds, ratio, table, title
+from benchmarks.timing import median
+from benchmarks.twin import Twin
+from convlab import layers
+from convlab.network import Network
+from convlab.optimisers import SGD
+from convlab.recipes import SETUPS
+from convlab.training import Recipe
+
+IMAGE, CLASSES, BATCH = (32, 32, 3), 10, 128
+# Losses that are compared: the first says that the forward passes agree, the others
+# that the backward passes and the optimisers do.
+COMPARED, TOLERANCE = 3, 2e-3
+RATE = 0.01
+
+Step = Callable[[], float]
+
+
+def measure(repeats: int, architecture: str = SETUPS["cifar10"].architecture,
+            batch: int = BATCH, **timed: float) -> dict[str, Any]:
+    """Seconds of a step (forward, loss, backward, optimiser) by contender.
+
+    Raises WrongResult where the losses of the first steps do not agree.
+    """
+    images, labels = _batch(batch)
+    steps = contenders(architecture, images, labels, SETUPS["cifar10"].recipe)
+    agree(steps)
+    with tqdm(total=repeats, unit="round", desc="training step") as bar:
+        times = timing.in_turn(steps, repeats, after=bar.update, **timed)
+    return {"architecture": architecture, "batch": batch, "seconds": times}
+
+
+def _batch(size: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    return (rng.integers(0, 256, (size, *IMAGE), np.uint8),
+            rng.integers(0, CLASSES, size))
+
+
+def contenders(architecture: str, images: np.ndarray, labels: np.ndarray,
+               recipe: Recipe) -> dict[str, Step]:
+    """Training steps that begin from the same weights; each returns its loss."""
+    network = Network(architecture, images.shape[1:], CLASSES, layers)
+    network.standardise(images)
+    settings = (recipe.momentum, recipe.nesterov, recipe.weight_decay)
+    steps = {}
+    if pytorch.torch is not None:
+        for name, layout in zip(PYTORCH, pytorch.LAYOUTS, strict=True):
+            steps[name] = Twin(network, layout).step(images, labels, RATE, *settings)
+    optimiser = SGD(network.parameters, *settings)
+
+    def ours() -> float:
+        loss, gradients, _ = network.learn_from(images, labels)
+        optimiser.step(gradients, RATE)
+        return loss
+
+    return {OURS: ours, **steps}
+
+
+def agree(steps: Mapping[str, Step]) -> None:
+    """Take the first steps; raises WrongResult where a loss is another one's."""
+    losses = {name: [step() for _ in range(COMPARED)] for name, step in steps.items()}
+    for name, found in losses.items():
+        for at, (loss, ours) in enumerate(zip(found, losses[OURS], strict=True), 1):
+            if not math.isclose(loss, ours, rel_tol=TOLERANCE):
+                raise WrongResult(f"the loss of step {at} is {loss:.6f} with {name} "
+                                  f"and {ours:.6f} with ours")
+
+
+def lines(found: Mapping[str, Any]) -> list[str]:
+    seconds = {name: median(times) for name, times in found["seconds"].items()}
+    names = (OURS, *PYTORCH)
+    theirs = [seconds[name] for name in PYTORCH if name in seconds]
+    text = title(f"A training step, batch {found['batch']}")
+    text += [found["architecture"],
+             f"Forward, loss, backward, optimiser; medians of "
+             f"{len(found['seconds'][OURS])}.", ""]
+    text += table(("", "ms a step", "images/s", "times ours"), [
+        (name, *_cells(seconds.get(name), seconds[OURS], found["batch"]))
+        for name in names])
+    said = (f"{min(theirs) / seconds[OURS]:.2f}" if theirs
+            else f"PyTorch is {MISSING}")
+    return [*text, "", f"PyTorch's faster layout / ours: {said}"]
+
+
+def _cells(seconds: float | None, ours: float, batch: int) -> Sequence[str]:
+    if seconds is None:
+        return MISSING, "", ""
+    return milliseconds(seconds), f"{batch / seconds:,.0f}", ratio(seconds / ours)

@@ -1,0 +1,115 @@
+"""The same network in PyTorch, with the same weights and the same training step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from benchmarks import pytorch
+from benchmarks.pytorch import torch
+from convlab.arithmetic import Row, numbers_in
+from convlab.network import Network
+
+Weights = Mapping[str, np.ndarray]  # of one layer, by their short names: w, b
+IMAGE_AXES = (1, -1, 1, 1)  # where one number a channel goes
+
+
+class NoTwin(ValueError):
+    """A layer that this module does not know in PyTorch."""
+
+
+class Twin:
+    """A PyTorch model made of a network's rows; called on images (N, C, H, W)."""
+
+    def __init__(self, network: Network, layout: str):
+        made = [module for row, weights in zip(
+            network.rows, _weights(network), strict=True)
+            for module in _modules(row, weights)]
+        formats = {"contiguous": torch.contiguous_format,
+                   "channels_last": torch.channels_last}
+        self.model = torch.nn.Sequential(*made).to(memory_format=formats[layout])
+        self.mean, self.std = (torch.tensor(array).reshape(IMAGE_AXES)
+                               for array in (network.mean, network.std))
+        self.layout = layout
+
+    def step(self, images: np.ndarray, labels: np.ndarray, rate: float,
+             momentum: float, nesterov: bool, weight_decay: float
+             ) -> Callable[[], float]:
+        """A training step as convlab.optimisers.SGD takes it; returns the loss."""
+        images = pytorch.laid_out(images, self.layout)
+        labels = torch.tensor(labels)
+        parameters = list(self.model.parameters())
+        optimiser = torch.optim.SGD(
+            [{"params": [p for p in parameters if p.ndim > 1],
+              "weight_decay": weight_decay},
+             {"params": [p for p in parameters if p.ndim <= 1]}],
+            lr=rate, momentum=momentum, nesterov=nesterov, fused=True)
+
+        def step() -> float:
+            optimiser.zero_grad()
+            scores = self.model((images.float() - self.mean) / self.std)
+            loss = torch.nn.functional.cross_entropy(scores, labels)
+            loss.backward()
+            optimiser.step()
+            return loss.item()
+
+        return step
+
+
+def _weights(network: Network) -> Iterator[Weights]:
+    """What each layer has learned."""
+    for name in network.names:
+        yield {key.rpartition(".")[2]: array for key, array
+               in network.parameters.items() if key.startswith(f"{name}.")}
+
+
+def _modules(row: Row, weights: Weights) -> list[Any]:
+    kind = type(row.layer).__name__
+    if kind not in _BUILDERS:
+        raise NoTwin(f"{kind} has no twin in PyTorch here: add it to benchmarks.twin")
+    return _BUILDERS[kind](row, weights)
+
+
+def _filled(module: Any, weight: np.ndarray, bias: np.ndarray) -> list[Any]:
+    with torch.no_grad():
+        module.weight.copy_(torch.tensor(weight))
+        module.bias.copy_(torch.tensor(bias))
+    return [module]
+
+
+def _conv(row: Row, weights: Weights) -> list[Any]:
+    layer = row.layer
+    module = torch.nn.Conv2d(row.input_shape[2], layer.filters, layer.size,
+                             layer.stride, layer.pad)
+    return _filled(module, weights["w"].transpose(0, 3, 1, 2), weights["b"])
+
+
+def _pool(row: Row, weights: Weights) -> list[Any]:
+    kinds = {"max": torch.nn.MaxPool2d, "average": torch.nn.AvgPool2d}
+    return [kinds[row.layer.kind](row.layer.size, row.layer.stride)]
+
+
+def _relu(row: Row, weights: Weights) -> list[Any]:
+    return [torch.nn.ReLU(inplace=True)]
+
+
+def _norm(row: Row, weights: Weights) -> list[Any]:
+    kind = torch.nn.BatchNorm2d if len(row.input_shape) == 3 else torch.nn.BatchNorm1d
+    return _filled(kind(row.input_shape[-1]), weights["gamma"], weights["beta"])
+
+
+def _dense(row: Row, weights: Weights) -> list[Any]:
+    """PyTorch stretches a volume channel by channel, we pixel by pixel."""
+    module = torch.nn.Linear(numbers_in(row.input_shape), row.layer.units)
+    w = weights["w"]
+    if len(row.input_shape) == 1:
+        return _filled(module, w, weights["b"])
+    volumes = w.reshape(len(w), *row.input_shape).transpose(0, 3, 1, 2)
+    return [torch.nn.Flatten(),
+            *_filled(module, volumes.reshape(len(w), -1), weights["b"])]
+
+
+_BUILDERS = {"Conv": _conv, "Pool": _pool, "Relu": _relu, "Norm": _norm,
+             "Dense": _dense}
