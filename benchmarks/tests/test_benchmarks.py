@@ -27,6 +27,7 @@ from benchmarks.contenders import WrongResult as Wrong
 from benchmarks.problem import Problem
 from benchmarks.tables import MISSING, milliseconds, table
 from benchmarks.timing import both, geometric_mean
+from benchmarks.twin import NoTwin
 from convlab.arithmetic import Conv
 
 QUICK = {"rest": 0.0, "sample": 0.0}
@@ -294,7 +295,8 @@ class TestCommand:
 
 ARCHITECTURES = [
     "CONV{5 size=2 pad=0}-RELU-CONV{4}-POOL{3 stride=2}-RELU,SOFTMAX",
-    "[CONV{4}-RELU-POOL{2 average}]*2-(FC{7}-RELU),SOFTMAX"]
+    "[CONV{4}-RELU-POOL{2 average}]*2-(FC{7}-RELU),SOFTMAX",
+    "CONV{4}-POOL-NORM-RELU-CONV{3}-NORM-POOL{4}-FC{6}-NORM-RELU,SOFTMAX"]
 
 
 class TestStep:
@@ -306,6 +308,11 @@ class TestStep:
         assert set(steps) == {OURS, *(PYTORCH if pytorch.torch else ())}
         step.agree(steps)
         assert all(math.isfinite(call()) for call in steps.values())
+
+    @pytest.mark.skipif(pytorch.torch is None, reason="needs PyTorch")
+    def test_a_layer_without_a_twin_is_named(self):
+        with pytest.raises(NoTwin, match="Dropout has no twin in PyTorch here"):
+            step.measure(1, "CONV-DROPOUT,SOFTMAX", 2, **QUICK)
 
     def test_each_contender_has_all_its_times(self):
         found = step.measure(2, ARCHITECTURES[0], 4, **QUICK)
