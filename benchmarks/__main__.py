@@ -26,6 +26,7 @@ from convlab.layers.threads import at_most
 
 PARTS = ("shapes", "step", "compile", "tricks", "soak")
 LONG = ("soak",)  # run only where asked for
+BUSY = 0.05  # part of the processors' time that others may use
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -85,7 +86,9 @@ def _cores() -> int:
 
 def measure(given: argparse.Namespace, asked: Sequence[str]) -> dict[str, Any]:
     """What each part found, by its name."""
-    found: dict[str, Any] = {"machine": hardware.measure(given.threads)}
+    with hardware.Others() as others:
+        found: dict[str, Any] = {"machine": hardware.measure(given.threads)}
+    found["others"] = {"machine": others.share}
     parts: dict[str, Callable[[], Any]] = {
         "shapes": partial(_shapes, given),
         "step": partial(step.measure, given.repeats),
@@ -94,7 +97,9 @@ def measure(given: argparse.Namespace, asked: Sequence[str]) -> dict[str, Any]:
         "soak": partial(soak.measure, given.steps)}
     with at_most(given.threads), pytorch.threads(given.threads):
         for name in asked:
-            found[name] = parts[name]()
+            with hardware.Others() as others:
+                found[name] = parts[name]()
+            found["others"][name] = others.share
     return found
 
 
@@ -113,11 +118,22 @@ def report(found: Mapping[str, Any]) -> list[str]:
         "shapes": lambda rows: shapes.lines(rows, found["machine"]),
         "step": step.lines, "compile": compiling.lines, "tricks": tricks.lines,
         "soak": soak.lines}
-    text = hardware.lines(found["machine"])
+    text = [*hardware.lines(found["machine"]), *_others(found, "machine")]
     for name in PARTS:
         if name in found:
-            text += printers[name](found[name])
+            text += [*printers[name](found[name]), *_others(found, name)]
     return text
+
+
+def _others(found: Mapping[str, Any], part: str) -> list[str]:
+    """What else ran meanwhile."""
+    share = found["others"][part]
+    said = f"Meanwhile other processes used {share:.0%} of the processors."
+    if share > BUSY:
+        said += (" That is too much: it costs most whoever waits for a thread by "
+                 "spinning,\nas PyTorch does where OMP_WAIT_POLICY is not set. Trust "
+                 "the best times more than the medians.")
+    return ["", said]
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
+import psutil
 from threadpoolctl import threadpool_info
 from tqdm import tqdm
 
@@ -33,10 +34,40 @@ def measure(threads: int, sizes: Sequence[int] = SIZES, copied: int = COPIED
         bandwidth = _copy(copied, threads, bar)
     return {
         "processor": machine(), "threads": threads,
-        "load": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
         "versions": {**versions(), "scipy": version("scipy"), "torch":
                      pytorch.torch.__version__ if pytorch.torch else None},
-        "blas": _blas(), "gflops": gflops, "bandwidth": bandwidth}
+        "waiting": os.environ.get("OMP_WAIT_POLICY"), "blas": _blas(), "gflops": gflops,
+        "bandwidth": bandwidth}
+
+
+class Others:
+    """Processor time that went elsewhere, from `with` until its end.
+
+    `share` is the part of all processors' time that was used, by other processes or
+    by other machines on the same processor, and not by this process or what it ran.
+    """
+
+    def __init__(self) -> None:
+        self.share = 0.0
+
+    def __enter__(self) -> Others:
+        self._before = _processor_times()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        ours, used, whole = (after - before for after, before in zip(
+            _processor_times(), self._before, strict=True))
+        self.share = max(0.0, used - ours) / whole if whole > 0 else 0.0
+
+
+def _processor_times() -> tuple[float, float, float]:
+    """Seconds of this process and its children, of all, and with idle ones."""
+    machine, mine = psutil.cpu_times(), psutil.Process().cpu_times()
+    whole = sum(machine) - getattr(machine, "guest", 0.0)  # which counts as user
+    idle = machine.idle + getattr(machine, "iowait", 0.0)
+    ours = sum(getattr(mine, name, 0.0) for name in
+               ("user", "system", "children_user", "children_system"))
+    return ours, whole - idle, whole
 
 
 def _product(size: int, threads: int, bar: tqdm) -> float:
@@ -80,11 +111,9 @@ def _blas() -> list[str]:
 def lines(found: Mapping[str, Any]) -> list[str]:
     """A table of one fact a line."""
     facts = [("processor", found["processor"]), ("threads", str(found["threads"]))]
-    if found["load"]:
-        facts.append(("load before", f"{found['load'][0]:.1f} processes at work in the "
-                                     "minute before"))
     facts += [(name, value or MISSING) for name, value in found["versions"].items()]
-    facts.append(("BLAS", ", ".join(found["blas"])))
+    facts += [("BLAS", ", ".join(found["blas"])),
+              ("OMP_WAIT_POLICY", found["waiting"] or "not set")]
     facts += [(f"peak, {name} thread{'s' * (name == 'all')}",
                f"{value:.1f} GFLOP/s (float32 matrix product, best size)")
               for name, value in found["gflops"].items()]

@@ -26,29 +26,28 @@ def in_turn(contenders: Mapping[str, Call], repeats: int, rest: float = REST,
     Before the first round each is called once, to be compiled, and once more, to
     learn how many calls make a sample: those shorter than `sample` are repeated
     until they fill it, after one call that is not counted and brings data and
-    threads back. `after` is called after each round (a progress bar).
+    threads back; the median of these calls is the round's time. `after` is called
+    after each round (a progress bar).
     """
     calls = {}
     for name, call in contenders.items():
         call()
-        calls[name] = max(1, math.ceil(sample / max(_seconds(call, 1), 1e-9)))
+        calls[name] = max(1, math.ceil(sample / max(_seconds(call), 1e-9)))
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(repeats):
         for name, call in contenders.items():
             time.sleep(rest)
             if calls[name] > 1:
                 call()
-            times[name].append(_seconds(call, calls[name]))
+            times[name].append(median([_seconds(call) for _ in range(calls[name])]))
         after()
     return times
 
 
-def _seconds(call: Call, times: int) -> float:
-    """Of one call, on average."""
+def _seconds(call: Call) -> float:
     began = time.perf_counter()
-    for _ in range(times):
-        call()
-    return (time.perf_counter() - began) / times
+    call()
+    return time.perf_counter() - began
 
 
 def median(times: Sequence[float]) -> float:

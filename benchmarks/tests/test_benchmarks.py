@@ -132,7 +132,7 @@ class TestTiming:
         monkeypatch.setattr(timing.time, "perf_counter", lambda: next(clock))
         calls = []
         times = timing.in_turn({"a": lambda: calls.append(1)}, 2, rest=0, sample=1.0)
-        assert times == {"a": [0.0625, 0.0625]}  # 0.25 s by four calls
+        assert times == {"a": [0.25, 0.25]}
         assert len(calls) == 2 + 2 * (1 + 4)
 
     def test_geometric_mean(self):
@@ -167,10 +167,11 @@ class TestTables:
         assert shapes.against_pytorch(made_up("alone", [1.0]), "both") is None
 
     def test_the_verdict(self):
-        verdict = next(line for line in shapes.lines(self.rows, MACHINE)
-                       if "geometric mean 1.00" in line)
-        assert "worst 0.50 (second); 1 of 2 layers at least as fast" in verdict
-        assert "Of the best times: 0.32." in verdict  # sqrt(1 * 0.1)
+        text = shapes.lines(self.rows, MACHINE)
+        assert ("  medians: geometric mean 1.00, worst 0.50 (second); 1 of 2 layers "
+                "at least as fast") in text
+        assert ("  best times: geometric mean 0.32, worst 0.10 (second); 1 of 2 layers "
+                "at least as fast") in text
 
     def test_speed_and_roofline(self):
         text = shapes.lines(self.rows, MACHINE)
@@ -265,12 +266,14 @@ class TestCommand:
         words = ["--repeats", "1", "--threads", "1", "--json", str(path)]
         assert __main__.main(words) == 0
         found = json.loads(path.read_text())
-        assert set(found) == {"machine", "shapes", "step", "compile", "tricks"}
+        assert set(found) == {"machine", "others", "shapes", "step", "compile",
+                              "tricks"}
         printed = capsys.readouterr().out
         assert printed == "\n".join(__main__.report(found)) + "\n"
         for problem in PROBLEMS:
             assert printed.count(f"\n{problem.name} ") >= 5
         assert "in all" in printed and "1.50" in printed
+        assert printed.count("Meanwhile other processes used") == len(found["others"])
 
     @pytest.mark.parametrize("words", [
         ["--repeats", "0"], ["--threads", "1000000"], ["--only", "nothing"]])
@@ -291,6 +294,26 @@ class TestCommand:
         if pytorch.torch is None:
             assert any(line.split() == ["torch", "not", "installed"]
                        for line in hardware.lines(found))
+
+
+class TestOthers:
+    def test_their_share_of_the_processors(self, monkeypatch):
+        # 10 s of processors, 8 of them used, 5 by this process
+        looks = iter([(1.0, 2.0, 10.0), (6.0, 10.0, 20.0)])
+        monkeypatch.setattr(hardware, "_processor_times", lambda: next(looks))
+        with hardware.Others() as others:
+            pass
+        assert others.share == pytest.approx(0.3)
+
+    def test_a_process_that_is_alone_uses_what_it_uses(self):
+        ours, used, whole = hardware._processor_times()
+        assert 0 < ours < used < whole
+
+    def test_a_busy_machine_is_said(self):
+        quiet, busy = (" ".join(__main__._others({"others": {"step": share}}, "step"))
+                       for share in (0.01, 0.4))
+        assert quiet == " Meanwhile other processes used 1% of the processors."
+        assert "used 40% of the processors. That is too much" in busy
 
 
 ARCHITECTURES = [
