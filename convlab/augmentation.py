@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 
 def flip(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Each image (N, H, W, C) mirrored left to right, or not: even chances."""
-    mirrored = rng.random(len(images)) < 0.5
-    return np.where(mirrored[:, None, None, None], images[:, :, ::-1], images)
+    return mirrored(images, rng.random(len(images)) < 0.5)
+
+
+def mirrored(images: np.ndarray, which: np.ndarray) -> np.ndarray:
+    """The images (N, H, W, C), those with `which` (N,) bool mirrored left to right."""
+    _, _, columns, channels = images.shape
+    turned = np.arange(columns * channels).reshape(columns, channels)[::-1].ravel()
+    result, chosen = images.copy(), images[which]
+    lines = chosen.reshape(-1, columns * channels).take(turned, axis=1)
+    result[which] = lines.reshape(chosen.shape)
+    return result
 
 
 def shift(images: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
@@ -19,8 +27,9 @@ def shift(images: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray
     """
     n, rows, columns, _ = images.shape
     around = ((0, 0), (most, most), (most, most), (0, 0))
-    windows = sliding_window_view(
-        np.pad(images, around, mode="reflect"), (rows, columns), (1, 2))
-    down, right = rng.integers(0, 2 * most + 1, (2, n))
-    moved = windows[np.arange(n), down, right]  # (N, C, H, W)
-    return np.ascontiguousarray(moved.transpose(0, 2, 3, 1))
+    wide = np.pad(images, around, mode="reflect")
+    moved = np.empty_like(images, order="C")
+    places = zip(*rng.integers(0, 2 * most + 1, (2, n)).tolist(), strict=True)
+    for image, (down, right) in enumerate(places):
+        moved[image] = wide[image, down:down + rows, right:right + columns]
+    return moved

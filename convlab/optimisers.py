@@ -20,24 +20,38 @@ class SGD:
 
     as in Sutskever, Martens, Dahl and Hinton 2013, with the learning rate
     outside the velocity v. `velocities` are float arrays by parameter name.
+    `rates`, by parameter name, multiply the learning rate of some.
     """
 
     def __init__(self, parameters: Mapping[str, np.ndarray], momentum: float = 0.9,
-                 nesterov: bool = True, weight_decay: float = 0.0):
+                 nesterov: bool = True, weight_decay: float = 0.0,
+                 rates: Mapping[str, float] | None = None):
         self.parameters = parameters
         self.momentum, self.nesterov = momentum, nesterov
-        self.weight_decay = weight_decay
+        self.weight_decay, self.rates = weight_decay, dict(rates or {})
         self.velocities = {name: np.zeros_like(p) for name, p in parameters.items()}
+        self._work = {name: (np.empty_like(p), np.empty_like(p))
+                      for name, p in parameters.items()}
 
     def step(self, gradients: Mapping[str, np.ndarray], learning_rate: float) -> None:
         """Move every parameter once."""
         for name, p in self.parameters.items():
             g, v = gradients[name], self.velocities[name]
+            # Whatever takes memory anew at each step costs time at each step.
+            decayed, move = self._work[name]
             if self.weight_decay and p.ndim > 1:
-                g = g + self.weight_decay * p
+                np.multiply(p, self.weight_decay, out=decayed)
+                decayed += g
+                g = decayed
             v *= self.momentum
             v += g
-            p -= learning_rate * (g + self.momentum * v if self.nesterov else v)
+            if self.nesterov:
+                np.multiply(v, self.momentum, out=move)
+                move += g
+                move *= learning_rate * self.rates.get(name, 1.0)
+            else:
+                np.multiply(v, learning_rate * self.rates.get(name, 1.0), out=move)
+            p -= move
 
 
 def constant(done: float) -> float:
@@ -45,10 +59,11 @@ def constant(done: float) -> float:
     return 1.0
 
 
-def triangular(done: float) -> float:
-    """Up in a straight line for the first fifth, then down to 0."""
+def triangular(done: float, start: float = 0.0) -> float:
+    """Up in a straight line from `start` for the first fifth, then down to 0."""
     rise = 0.2
-    return done / rise if done < rise else (1 - done) / (1 - rise)
+    return (start + (1 - start) * done / rise if done < rise
+            else (1 - done) / (1 - rise))
 
 
 def cosine(done: float) -> float:

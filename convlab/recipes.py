@@ -12,22 +12,39 @@ from convlab.training import Recipe
 
 @dataclass(frozen=True)
 class Setup:
-    """An architecture and how to train it."""
+    """An architecture, how to train it, and the name of the data set."""
 
     architecture: str
     recipe: Recipe
+    data: str = ""
 
 
+# Bits and pieces of David Page's DAWNBench network and of Keller Jordan's
+# (arXiv:2404.00498), at a size for two processor cores.
+_STAGE = "CONV{%d}-POOL{3 stride=2}-NORM-RELU-CONV{%d}-NORM-RELU"
+_STAGES = "-".join(f"[{_STAGE % (n, n)}]" for n in (32, 64, 128))
+
+# `python -m convlab.train --data NAME` runs the setup of that name.
 SETUPS = {
     "cifar10": Setup(
+        "CONV{24 size=2 pad=0}-RELU-" + _STAGES + "-POOL{3},SOFTMAX",
+        Recipe(epochs=20, batch_size=128, learning_rate=0.19, start_rate=0.2,
+               momentum=0.85, weight_decay=1.3e-3, bias_rate=16, label_smoothing=0.2,
+               score_scale=1 / 9, whiten=True, identity_start=True, flip=True,
+               alternate=True, shift=2, mirror=True, held_out=5000),
+        "cifar10"),
+    "cifar10-small": Setup(
         "[CONV-RELU-POOL]*3-(FC-RELU)*1,SOFTMAX",
-        Recipe(epochs=8, learning_rate=0.05, flip=True, shift=2, held_out=5000)),
+        Recipe(epochs=8, learning_rate=0.05, flip=True, shift=2, held_out=5000),
+        "cifar10"),
     "shapes": Setup(
         "[CONV-RELU-POOL]*3-(FC-RELU)*1,SOFTMAX",
         Recipe(epochs=10, batch_size=32, learning_rate=0.02, flip=True, shift=2,
-               held_out=1000)),
+               held_out=1000),
+        "shapes"),
     "digits": Setup(
         "[CONV{16}-RELU-POOL]*2-(FC{64}-RELU)*1,SOFTMAX",
         Recipe(epochs=20, batch_size=32, learning_rate=0.05, shift=1,
-               held_out=200)),
+               held_out=200),
+        "digits"),
 }

@@ -1,10 +1,11 @@
 """`make train`: train the classifier on the reference layers, from a command line.
 
     python -m convlab.train --data cifar10 --epochs 8 --seed 0
+    python -m convlab.train --recipe cifar10-small
 
-A run has a folder: weights.npz, log.json (data, seed, machine, time, history,
-test accuracy), curves.svg and confusion.svg. The same command goes on with what
-was begun, and says so where all is done.
+A run has a folder: weights.npz, log.json (data, recipe, machine, time of each
+epoch, memory, history, test accuracy), curves.svg and confusion.svg. The same
+command goes on with what was begun, and says so where all is done.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import argparse
 import json
 import sys
 import zlib
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,15 @@ from convlab import data, layers, plotting, storage
 from convlab.machine import machine, versions
 from convlab.network import Network
 from convlab.recipes import SETUPS, Setup
-from convlab.training import Result, TrainingError, checksum, train
+from convlab.training import Recipe, Result, TrainingError, checksum, train
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
 
 LOG, WEIGHTS, CHECKPOINT = "log.json", "weights.npz", "checkpoint.npz"
+DATA = tuple(dict.fromkeys(setup.data for setup in SETUPS.values()))
 INTERRUPTED = 130  # the exit status of a program that Ctrl-C ended
 REFUSED = (data.DataError, TrainingError, ValueError, OSError)
 
@@ -38,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
         # on top would wait for each other wherever a machine has other work to do:
         # ten times slower, as measured.
         with threadpool_limits(1, user_api="blas"):
-            return run(options.data, _setup(options), _folder(options))
+            return run(_setup(options), _folder(options))
     except REFUSED as error:
         print(error, file=sys.stderr)
     return 1
@@ -48,41 +55,53 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m convlab.train",
         description="Train a convolutional network on the reference layers.")
-    parser.add_argument("--data", choices=tuple(SETUPS), default="cifar10")
-    parser.add_argument("--epochs", type=int, help="default: by the data")
+    parser.add_argument("--data", choices=DATA, help="default: that of the recipe, "
+                        "or cifar10")
+    parser.add_argument("--recipe", choices=tuple(SETUPS), help="architecture and "
+                        "training; default: that with the data's name")
+    parser.add_argument("--epochs", type=int, help="default: by the recipe")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--architecture", help="as in "
-                        f'"{SETUPS["cifar10"].architecture}"; default: by the data')
+                        f'"{SETUPS["shapes"].architecture}"; default: by the recipe')
     parser.add_argument("--out", type=Path, help="the run's folder; default: "
-                        "runs/ and the data, the epochs and the seed")
+                        "runs/ and the recipe, the epochs and the seed")
     return parser
 
 
+def _recipe_name(options: argparse.Namespace) -> str:
+    """The name of the recipe; refuses one of other data."""
+    name = options.recipe or options.data or "cifar10"
+    if options.data not in (None, SETUPS[name].data):
+        raise TrainingError(f"the recipe {name} is for --data {SETUPS[name].data}, "
+                            f"not for {options.data}")
+    return name
+
+
 def _setup(options: argparse.Namespace) -> Setup:
-    usual = SETUPS[options.data]
+    usual = SETUPS[_recipe_name(options)]
     epochs = usual.recipe.epochs if options.epochs is None else options.epochs
     return Setup(options.architecture or usual.architecture,
-                 replace(usual.recipe, epochs=epochs, seed=options.seed))
+                 replace(usual.recipe, epochs=epochs, seed=options.seed), usual.data)
 
 
 def _folder(options: argparse.Namespace) -> Path:
     if options.out:
         return options.out
-    setup = _setup(options)
-    name = f"{options.data}-{setup.recipe.epochs}epochs-seed{options.seed}"
-    if setup.architecture != SETUPS[options.data].architecture:
+    setup, recipe = _setup(options), _recipe_name(options)
+    name = f"{recipe}-{setup.recipe.epochs}epochs-seed{options.seed}"
+    if setup.architecture != SETUPS[recipe].architecture:
         name += f"-{zlib.crc32(setup.architecture.encode()):08x}"
     return Path("runs") / name
 
 
-def run(name: str, setup: Setup, folder: Path) -> int:
+def run(setup: Setup, folder: Path) -> int:
     """Train, test once, write the folder; or go on with it; the exit status."""
-    log = _read_log(folder, name, setup)
+    log = _read_log(folder, setup)
     if log:
         print(f"Finished already: test accuracy {log['test_accuracy']:.1%}, in "
               f"{folder}. Delete the folder or give another --out to train anew.")
         return 0
-    dataset = data.load(name)
+    dataset = data.load(setup.data)
     network = Network(setup.architecture, dataset.image_shape, len(dataset.classes),
                       layers, seed=setup.recipe.seed)
     _introduce(dataset, setup, network)
@@ -96,14 +115,17 @@ def run(name: str, setup: Setup, folder: Path) -> int:
     return 0
 
 
-def _read_log(folder: Path, name: str, setup: Setup) -> dict[str, Any] | None:
+def _read_log(folder: Path, setup: Setup) -> dict[str, Any] | None:
     """The log of a finished run, None before; refuses that of another run."""
     path = folder / LOG
     if not path.exists():
         return None
     try:
         log = json.loads(path.read_text(encoding="utf-8"))
-        differences = [key for key, value in _settings(name, setup).items()
+        # A log of before a recipe had some setting is of a run without it.
+        log["recipe"] = {one.name: one.default for one in fields(Recipe)} | log[
+            "recipe"]
+        differences = [key for key, value in _settings(setup).items()
                        if log[key] != value]
         _ = log["test_accuracy"]
     except (ValueError, LookupError, TypeError):
@@ -116,8 +138,8 @@ def _read_log(folder: Path, name: str, setup: Setup) -> dict[str, Any] | None:
     return log
 
 
-def _settings(name: str, setup: Setup) -> dict[str, Any]:
-    return {"data": name, "architecture": setup.architecture,
+def _settings(setup: Setup) -> dict[str, Any]:
+    return {"data": setup.data, "architecture": setup.architecture,
             "recipe": asdict(setup.recipe)}
 
 
@@ -138,11 +160,13 @@ def _introduce(dataset: data.Dataset, setup: Setup, network: Network) -> None:
 def _finish(dataset: data.Dataset, setup: Setup, network: Network, result: Result,
             folder: Path) -> None:
     """Use the test images, once, and write what came out; the log comes last."""
-    predictions = network.predict(dataset.test_images)
+    predictions = network.predict(dataset.test_images, mirror=setup.recipe.mirror)
     right = int((predictions == dataset.test_labels).sum())
     total = len(predictions)
     title = f"{dataset.name}, {setup.architecture}"
-    last = result.history[-1]
+    last, ends = result.history[-1], result.epoch_ends
+    # A run that an older version began has no times of its first epochs.
+    ends = [None] * (len(result.history) - len(ends)) + ends
     plotting.save_svg(
         plotting.training_curves(result.history, title), folder / "curves.svg",
         f"Loss and accuracy by epoch on {title}. After {last['epoch']} epochs the "
@@ -153,18 +177,27 @@ def _finish(dataset: data.Dataset, setup: Setup, network: Network, result: Resul
         folder / "confusion.svg",
         f"Confusion matrix on {title}. {right:,} of {total:,} test images are right.")
     log = {
-        **_settings(dataset.name, setup), "about": dataset.about,
+        **_settings(setup), "about": dataset.about,
         "data_crc32": checksum(dataset), "test_accuracy": right / total,
         "best_epoch": result.best_epoch, "seconds": round(result.seconds, 1),
-        "machine": machine(),
+        "peak_memory_bytes": _peak_memory(), "machine": machine(),
         "versions": versions(),
-        "history": result.history}
+        "history": [{**row, "seconds": end and round(end, 1)}
+                    for row, end in zip(result.history, ends, strict=True)]}
     storage.write_text(folder / LOG, json.dumps(log, indent=1) + "\n")
     (folder / CHECKPOINT).unlink(missing_ok=True)
     minutes, seconds = divmod(round(result.seconds), 60)
     print(f"test accuracy {right / total:.1%} ({right:,} of {total:,} images), trained "
           f"in {minutes} min {seconds} s\nwritten       {folder}/: {WEIGHTS}, {LOG}, "
           "curves.svg, confusion.svg")
+
+
+def _peak_memory() -> int | None:
+    """The most bytes that this process had at once; None where nobody counts."""
+    if resource is None:
+        return None
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
 
 
 if __name__ == "__main__":

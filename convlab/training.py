@@ -5,9 +5,9 @@
 
 Run it again after a crash, a kill or Ctrl-C, and it goes on where the checkpoint
 was, to the same last bit as if nothing had happened: the checkpoint holds the
-weights, the velocities, the state of the random numbers, the order of the epoch
-and the place in it. (The layers have to give the same bits each time: the same
-machine and number of threads.)
+weights and the averages that NORM keeps, the velocities, the state of the random
+numbers (dropout's too), the order of the epoch and the place in it. (The layers
+have to give the same bits each time: the same machine and number of threads.)
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,13 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from convlab import augmentation, storage
+from convlab.arithmetic import Conv, Norm
 from convlab.data import Dataset, hold_out
 from convlab.network import Network
-from convlab.optimisers import SCHEDULES, SGD
+from convlab.optimisers import SCHEDULES, SGD, triangular
+from convlab.whitening import whitening_filters
+
+WHITENED = 5000  # images from which the whitening filters are worked out
 
 
 class TrainingError(RuntimeError):
@@ -45,6 +49,26 @@ class Recipe:
     weights are best, and leave the test images untouched. 0 keeps the last
     epoch's weights. `shift` is in pixels. The seed draws the held-out images,
     the order and the changed images; the network has a seed of its own.
+
+    Of the images: `flip` mirrors each one at random; with `alternate` only in
+    the first epoch, and from then on in every second one, so that both sides are
+    seen equally often. With `mirror`, an image's scores are added to those of
+    its mirror image wherever accuracy is measured.
+
+    Of the start: `whiten` gives the first CONV the filters of
+    `whitening.whitening_filters`, as many as it has to have, and lets it learn
+    nothing. `identity_start` lets every CONV of odd size after the first one
+    hand on what it gets, as far as it has filters: filter k starts as 1 in the
+    middle of channel k, and the filters beyond the channels as usual.
+
+    Of the learning rate: biases, NORM's beta among them, learn at `bias_rate`
+    times the rate; no decay, which gamma does not have either. `start_rate` is
+    the part of the full rate with which the triangular schedule begins.
+
+    Of the loss: `label_smoothing` is that of softmax_cross_entropy.
+    `score_scale` multiplies the scores first; in the end the last layer is
+    multiplied by it, so that the network's scores are those of the loss.
+    `norm_momentum` is a new batch's part in what NORM keeps for test time.
     """
 
     epochs: int = 10
@@ -58,6 +82,15 @@ class Recipe:
     shift: int = 0
     held_out: int = 1000
     seed: int = 0
+    alternate: bool = False
+    mirror: bool = False
+    whiten: bool = False
+    identity_start: bool = False
+    bias_rate: float = 1.0
+    start_rate: float = 0.0
+    label_smoothing: float = 0.0
+    score_scale: float = 1.0
+    norm_momentum: float = 0.1
 
     def __post_init__(self) -> None:
         bounds = {"epochs": 1, "batch_size": 1, "shift": 0, "held_out": 0, "seed": 0}
@@ -77,6 +110,23 @@ class Recipe:
         if self.schedule not in SCHEDULES:
             raise ValueError(
                 f"schedule is one of {', '.join(SCHEDULES)}, got {self.schedule!r}")
+        for name in ("bias_rate", "score_scale"):
+            value = getattr(self, name)
+            if not value > 0 or not math.isfinite(value):
+                raise ValueError(f"{name} must be more than 0, got {value}")
+        for name in ("label_smoothing", "start_rate"):
+            value = getattr(self, name)
+            if not 0 <= value < 1:
+                raise ValueError(f"{name} is from 0 to below 1, got {value}")
+        if not 0 < self.norm_momentum <= 1:
+            raise ValueError(
+                f"norm_momentum is above 0 and at most 1, got {self.norm_momentum}")
+        if self.start_rate and self.schedule != "triangular":
+            raise ValueError(
+                "start_rate is a matter of the triangular schedule: it has to be 0 "
+                f"where the schedule is {self.schedule}")
+        if self.alternate and not self.flip:
+            raise ValueError("alternate says which images flip mirrors: set flip too")
 
 
 @dataclass(frozen=True)
@@ -86,13 +136,15 @@ class Result:
     `history` has a dict an epoch: epoch, loss, train_accuracy (both means over
     the epoch, as the weights changed), validation_accuracy (of the held-out
     images at its end; None without any). `best_epoch` is the one whose weights
-    the network now has, None where none was finished.
+    the network now has, None where none was finished. `epoch_ends` are the
+    seconds of training after which each epoch was done.
     """
 
     history: list[dict[str, Any]]
     best_epoch: int | None
     finished: bool
     seconds: float
+    epoch_ends: list[float] = field(default_factory=list)
 
 
 @dataclass
@@ -107,11 +159,16 @@ class Progress:
     seconds: float = 0.0
     best_epoch: int | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
+    epoch_ends: list[float] = field(default_factory=list)
 
 
-def accuracy(network: Network, images: np.ndarray, labels: np.ndarray) -> float:
-    """The part of images (N, H, W, C) whose highest score is their label's."""
-    return float(np.mean(network.predict(images) == labels))
+def accuracy(network: Network, images: np.ndarray, labels: np.ndarray,
+             mirror: bool = False) -> float:
+    """The part of images (N, H, W, C) whose highest score is their label's.
+
+    `mirror` as in Network.predict.
+    """
+    return float(np.mean(network.predict(images, mirror=mirror) == labels))
 
 
 def train(
@@ -147,7 +204,8 @@ def train(
     if not training.finished:
         print(_how_to_go_on(training, checkpoint))
     place = training.progress
-    return Result(place.history, place.best_epoch, training.finished, place.seconds)
+    return Result(place.history, place.best_epoch, training.finished, place.seconds,
+                  place.epoch_ends)
 
 
 class Training:
@@ -158,14 +216,26 @@ class Training:
         self.about = _about(network, dataset, recipe)
         self.data = (hold_out(dataset, recipe.held_out, recipe.seed)
                      if recipe.held_out else dataset)
+        _check_last_batch(network, len(self.data.train_labels), recipe.batch_size)
         self.rng = np.random.default_rng((recipe.seed, 1))
-        self.optimiser = SGD(network.parameters, recipe.momentum, recipe.nesterov,
-                             recipe.weight_decay)
         self.progress = Progress()
         self.best: dict[str, np.ndarray] = {}
         self.steps = math.ceil(len(self.data.train_labels) / recipe.batch_size)
         self.order = self._shuffled()
+        # A generator of its own: whether it is asked changes no other number.
+        self.turned = np.random.default_rng((recipe.seed, 2)).random(
+            len(self.data.train_labels)) < 0.5
         network.standardise(self.data.train_images)
+        network.state.momentum = recipe.norm_momentum
+        if recipe.whiten:
+            _whiten(network, self.data.train_images)
+        if recipe.identity_start:
+            _start_as_identity(network)
+        trained = network.trained
+        self.optimiser = SGD(
+            trained, recipe.momentum, recipe.nesterov, recipe.weight_decay,
+            {name: recipe.bias_rate for name in trained
+             if name.endswith((".b", ".beta"))})
 
     @property
     def finished(self) -> bool:
@@ -180,7 +250,8 @@ class Training:
         started = time.monotonic()
         place = self.progress
         images, labels = self._batch()
-        loss, gradients, scores = self.network.learn_from(images, labels)
+        loss, gradients, scores = self.network.learn_from(
+            images, labels, self.recipe.label_smoothing, self.recipe.score_scale)
         if not math.isfinite(loss):
             raise TrainingError(
                 f"the loss became {loss} in epoch {place.epoch}, step "
@@ -195,6 +266,8 @@ class Training:
         if ended:
             self._end_epoch()
         place.seconds += time.monotonic() - started
+        if ended:
+            place.epoch_ends.append(place.seconds)
         return ended
 
     def _batch(self) -> tuple[np.ndarray, np.ndarray]:
@@ -203,28 +276,33 @@ class Training:
         images = self.data.train_images[chosen]
         if self.recipe.shift:
             images = augmentation.shift(images, self.recipe.shift, self.rng)
-        if self.recipe.flip:
+        if self.recipe.alternate:
+            odd = self.progress.epoch % 2 == 1
+            images = augmentation.mirrored(images, self.turned[chosen] == odd)
+        elif self.recipe.flip:
             images = augmentation.flip(images, self.rng)
         return images, self.data.train_labels[chosen]
 
     def _learning_rate(self) -> float:
         """For the step at hand, whose middle says how far the training is."""
         done = (self.steps_done + 0.5) / (self.steps * self.recipe.epochs)
+        if self.recipe.start_rate:
+            return self.recipe.learning_rate * triangular(done, self.recipe.start_rate)
         return self.recipe.learning_rate * SCHEDULES[self.recipe.schedule](done)
 
     def _end_epoch(self) -> None:
         place = self.progress
         held_out = None
         if self.recipe.held_out:
-            held_out = accuracy(
-                self.network, self.data.test_images, self.data.test_labels)
+            held_out = accuracy(self.network, self.data.test_images,
+                                self.data.test_labels, self.recipe.mirror)
         place.history.append({
             "epoch": place.epoch, "loss": place.loss_sum / place.seen,
             "train_accuracy": place.right / place.seen,
             "validation_accuracy": held_out})
         if held_out is None or held_out >= self._best_accuracy():
             place.best_epoch = place.epoch
-            self.best = {k: p.copy() for k, p in self.network.parameters.items()}
+            self.best = {k: p.copy() for k, p in self._learned().items()}
         place.epoch += 1
         place.step = place.right = place.seen = 0
         place.loss_sum = 0.0
@@ -238,9 +316,20 @@ class Training:
         return self.rng.permutation(len(self.data.train_labels))
 
     def keep_best(self) -> None:
-        """Give the network the weights of the best epoch, if one is finished."""
+        """Give the network the weights of the best epoch, if one is finished.
+
+        What the recipe multiplies the scores by goes into the last layer.
+        """
+        learned = self._learned()
         for name, best in self.best.items():
-            self.network.parameters[name][...] = best
+            learned[name][...] = best
+        if self.best and self.recipe.score_scale != 1:
+            for key in ("scores.w", "scores.b"):
+                learned[key] *= self.recipe.score_scale
+
+    def _learned(self) -> dict[str, np.ndarray]:
+        """All that changes in the network as it learns."""
+        return {**self.network.parameters, **self.network.state.running}
 
     def save(self, path: str | os.PathLike) -> None:
         """Write a checkpoint."""
@@ -249,7 +338,8 @@ class Training:
             arrays |= {f"{group}.{name}": array for name, array in members.items()}
         storage.write(path, arrays, {
             "about": self.about, "progress": asdict(self.progress),
-            "random": self.rng.bit_generator.state})
+            "random": self.rng.bit_generator.state,
+            "dropout": self.network.state.rng.bit_generator.state})
 
     def restore(self, path: str | os.PathLike) -> None:
         """Go to where a checkpoint of this same training was written."""
@@ -257,16 +347,59 @@ class Training:
         _check_same_training(path, note.get("about"), self.about)
         self.progress = Progress(**note["progress"])
         self.rng.bit_generator.state = note["random"]
+        if "dropout" in note:
+            self.network.state.rng.bit_generator.state = note["dropout"]
         self.order = arrays["order"]
         if self.progress.best_epoch is not None:
-            self.best = {k: p.copy() for k, p in self.network.parameters.items()}
+            self.best = {k: p.copy() for k, p in self._learned().items()}
         for group, members in self._groups().items():
             for name, array in members.items():
                 array[...] = arrays[f"{group}.{name}"]
 
     def _groups(self) -> dict[str, dict[str, np.ndarray]]:
-        return {"weights": self.network.parameters, "best": self.best,
+        return {"weights": self._learned(), "best": self.best,
                 "velocity": self.optimiser.velocities}
+
+
+def _check_last_batch(network: Network, images: int, batch_size: int) -> None:
+    """Refuse what would fail at the end of the first epoch."""
+    alone = any(isinstance(row.layer, Norm) and math.prod(row.input_shape[:-1]) == 1
+                for row in network.rows)
+    if alone and (images % batch_size == 1 or batch_size == 1):
+        raise TrainingError(
+            f"{images} images in batches of {batch_size} leave a batch of one, and a "
+            "NORM of one number a channel can learn nothing from one image: take "
+            "another batch_size")
+
+
+def _whiten(network: Network, images: np.ndarray) -> None:
+    """Whitening filters for the first layer, which learns nothing from then on."""
+    first = network.rows[0]
+    if not isinstance(first.layer, Conv):
+        raise TrainingError("whiten needs a network that begins with CONV")
+    size, channels = first.layer.size, first.input_shape[2]
+    needed = 2 * size * size * channels
+    if first.layer.filters != needed:
+        raise TrainingError(
+            f"whiten needs 2*{size}*{size}*{channels} = {needed} filters in the first "
+            f"CONV, each direction of a patch and its negative: write CONV{{{needed} "
+            f"size={size} ...}}, it has {first.layer.filters}")
+    standardised = (images[:WHITENED] - network.mean) / network.std
+    network.parameters["conv1.w"][...] = whitening_filters(standardised, size)
+    network.parameters["conv1.b"][...] = 0
+    network.frozen.add("conv1")
+
+
+def _start_as_identity(network: Network) -> None:
+    """Each CONV after the first hands on what it gets, as far as it has filters."""
+    for name, w in network.parameters.items():
+        if not name.startswith("conv") or not name.endswith(".w") or name == "conv1.w":
+            continue
+        filters, rows, columns, channels = w.shape
+        if rows % 2 and columns % 2:
+            handed_on = np.arange(min(filters, channels))
+            w[handed_on] = 0
+            w[handed_on, rows // 2, columns // 2, handed_on] = 1
 
 
 def checksum(dataset: Dataset) -> str:
@@ -288,6 +421,8 @@ def _about(network: Network, dataset: Dataset, recipe: Recipe) -> dict[str, Any]
 def _check_same_training(path: str | os.PathLike, there: Any, here: dict) -> None:
     if not isinstance(there, dict):
         raise storage.StorageError(f"{path} is not a checkpoint of a training")
+    # A checkpoint of before a recipe had some setting was made without it.
+    there = {one.name: one.default for one in fields(Recipe)} | there
     differences = [f"{name} is {there.get(name)!r} there and {here[name]!r} here"
                    for name in here if there.get(name) != here[name]]
     if differences:

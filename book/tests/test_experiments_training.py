@@ -38,7 +38,7 @@ def small(monkeypatch, few):
         monkeypatch.setattr(module.data, "load", lambda name: few)
         if hasattr(module, "SETUP"):
             monkeypatch.setattr(module, "SETUP", SMALL)
-    monkeypatch.setitem(cifar10_training.SETUPS, "cifar10", SMALL)
+    monkeypatch.setitem(cifar10_training.SETUPS, "cifar10-small", SMALL)
     monkeypatch.setattr(cifar10_augmentation, "PHOTOGRAPHS", 40)
 
 

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from numpy.lib.stride_tricks import sliding_window_view
 
 from convlab import augmentation
 
@@ -36,3 +37,30 @@ def test_the_same_seed_gives_the_same_images():
     for change in (augmentation.flip, lambda x, rng: augmentation.shift(x, 1, rng)):
         a, b = (change(IMAGES, np.random.default_rng(7)) for _ in range(2))
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("most", [0, 1, 3, 7])
+def test_shifts_are_windows_of_the_reflected_images(most):
+    """By another way, with the same random numbers: recorded trainings stay."""
+    moved = augmentation.shift(IMAGES, most, np.random.default_rng(3))
+    around = ((0, 0), (most, most), (most, most), (0, 0))
+    windows = sliding_window_view(
+        np.pad(IMAGES, around, mode="reflect"), IMAGES.shape[1:3], (1, 2))
+    down, right = np.random.default_rng(3).integers(
+        0, 2 * most + 1, (2, len(IMAGES)))
+    expected = windows[np.arange(len(IMAGES)), down, right].transpose(0, 2, 3, 1)
+    np.testing.assert_array_equal(moved, expected)
+
+
+@pytest.mark.parametrize("images", [IMAGES, IMAGES[:, ::2, :, 1:], IMAGES / 7])
+def test_mirrored_are_those_that_are_asked_for(images):
+    which = np.random.default_rng(4).random(len(images)) < 0.5
+    before = images.copy()
+    found = augmentation.mirrored(images, which)
+    np.testing.assert_array_equal(
+        found, np.where(which[:, None, None, None], images[:, :, ::-1], images))
+    np.testing.assert_array_equal(images, before)
+    np.testing.assert_array_equal(
+        augmentation.flip(images, np.random.default_rng(4)), found)
+    for none_or_all in (which & False, which | True):
+        augmentation.mirrored(images, none_or_all)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from convlab.optimisers import SCHEDULES, SGD
+from convlab.optimisers import SCHEDULES, SGD, triangular
 
 
 def moved(steps=2, **settings):
@@ -28,6 +28,40 @@ def test_weights_decay_and_biases_do_not():
     # g of w: 2 + 0.5*1
     assert moved(1, momentum=0, weight_decay=0.5) == pytest.approx(
         (1 - 0.1 * 2.5, 1 - 0.1 * 2))
+
+
+def test_rates_of_some_parameters():
+    parameters = {"w": np.array([[1.0]]), "b": np.array([1.0])}
+    for nesterov, move in ((True, 2 + 0.5 * 2), (False, 2)):
+        before = {name: p.item() for name, p in parameters.items()}
+        sgd = SGD(parameters, 0.5, nesterov, rates={"b": 16})
+        sgd.step({name: np.full_like(p, 2.0) for name, p in parameters.items()}, 0.1)
+        assert parameters["w"].item() == pytest.approx(before["w"] - 0.1 * move)
+        assert parameters["b"].item() == pytest.approx(before["b"] - 1.6 * move)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("nesterov", [True, False])
+def test_in_place_it_is_the_formula_bit_for_bit(nesterov, dtype):
+    """The work arrays change no rounding: recorded trainings can be repeated."""
+    rng = np.random.default_rng(0)
+    p = rng.normal(size=(30, 7)).astype(dtype)
+    sgd = SGD({"w": p.copy()}, 0.9, nesterov, 5e-4)
+    v = np.zeros_like(p)
+    for _ in range(3):
+        given = rng.normal(size=p.shape).astype(dtype)
+        sgd.step({"w": given}, 0.05)
+        g = given + 5e-4 * p
+        v = 0.9 * v + g
+        p = p - 0.05 * (g + 0.9 * v if nesterov else v)
+    np.testing.assert_array_equal(sgd.parameters["w"], p)
+    np.testing.assert_array_equal(sgd.velocities["w"], v)
+
+
+def test_a_triangle_that_begins_higher():
+    done = [0, 0.1, 0.2, 0.6, 1]
+    assert [triangular(d, 0.2) for d in done] == pytest.approx([0.2, 0.6, 1, 0.5, 0])
+    assert [triangular(d, 0) for d in done] == [triangular(d) for d in done]
 
 
 def test_float32_stays_and_gradients_are_left_alone():

@@ -4,6 +4,7 @@ import math
 import os
 import signal
 from contextlib import redirect_stdout
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -54,7 +55,9 @@ def test_what_a_run_leaves(finished):
     assert log["machine"] == machine()
     assert log["data_crc32"] == checksum(data.load("digits"))
     assert len(log["history"]) == 2
-    assert log["seconds"] > 0
+    assert 0 < log["history"][0]["seconds"] <= log["history"][1]["seconds"]
+    assert log["history"][1]["seconds"] == log["seconds"] > 0
+    assert 20e6 < log["peak_memory_bytes"] < 100e9
 
 
 def test_the_weights_have_the_accuracy_that_the_log_says(finished):
@@ -102,11 +105,25 @@ def test_an_interrupted_run_goes_on(finished, tmp_path, monkeypatch, capsys):
     assert train.main(command(tmp_path)) == 0
     assert "going on from" in capsys.readouterr().out
     assert sorted(contents(tmp_path)) == FILES
-    for key in ("history", "test_accuracy", "best_epoch"):
+    for key in ("test_accuracy", "best_epoch"):
         assert log_of(tmp_path)[key] == log_of(finished)[key]
+    for row, other in zip(log_of(tmp_path)["history"], log_of(finished)["history"],
+                          strict=True):
+        assert {**row, "seconds": 0} == {**other, "seconds": 0}
     with np.load(tmp_path / "weights.npz") as a, np.load(finished / "weights.npz") as b:
         for name in Network(SMALL, (8, 8, 1), 10, layers).parameters:
             np.testing.assert_array_equal(a[name], b[name])
+
+
+def test_a_run_of_before_recipes_had_more_settings_is_finished_too(finished, capsys):
+    log = log_of(finished)
+    for name in ("whiten", "label_smoothing", "mirror"):
+        del log["recipe"][name]
+    before = (finished / "log.json").read_bytes()
+    (finished / "log.json").write_text(json.dumps(log))
+    assert train.main(command(finished)) == 0
+    assert "Finished already" in capsys.readouterr().out
+    (finished / "log.json").write_bytes(before)
 
 
 def test_the_folder_of_another_run_is_refused(finished, capsys):
@@ -149,12 +166,39 @@ def test_a_setting_that_makes_no_sense(tmp_path, capsys):
 def test_each_run_has_a_folder_of_its_own():
     folders = [train._folder(train._parser().parse_args(words)) for words in (
         [], ["--epochs", "1"], ["--seed", "1"], ["--data", "shapes"],
+        ["--recipe", "cifar10-small"],
         ["--architecture", SMALL], ["--architecture", "SOFTMAX"])]
-    assert len(set(folders)) == 6
+    assert len(set(folders)) == 7
     assert all(folder.parent.name == "runs" for folder in folders)
+
+
+def test_data_and_recipe_say_the_same(tmp_path, capsys):
+    setup = {words: train._setup(train._parser().parse_args(words.split()))
+             for words in ("", "--data cifar10", "--recipe cifar10",
+                           "--recipe cifar10-small", "--data digits",
+                           "--recipe shapes --data shapes")}
+    assert setup[""] == setup["--data cifar10"] == setup["--recipe cifar10"]
+    assert setup["--recipe cifar10-small"] == SETUPS["cifar10-small"]
+    assert [one.data for one in setup.values()] == ["cifar10"] * 4 + [
+        "digits", "shapes"]
+    assert train.main(["--recipe", "cifar10", "--data", "digits",
+                       "--out", str(tmp_path / "run")]) == 1
+    assert capsys.readouterr().err == (
+        "the recipe cifar10 is for --data cifar10, not for digits\n")
 
 
 @pytest.mark.parametrize("name", SETUPS)
 def test_the_usual_architectures_make_networks(name):
-    shape = (8, 8, 1) if name == "digits" else (32, 32, 3)
+    shape = (8, 8, 1) if SETUPS[name].data == "digits" else (32, 32, 3)
     assert len(Network(SETUPS[name].architecture, shape, 10, layers).rows) > 5
+
+
+def test_the_usual_recipes_can_begin():
+    """Whitening and all, on a few drawn images in place of the data."""
+    few = data.shapes.load(train=120, test=20)
+    for setup in SETUPS.values():
+        if setup.data == "digits":
+            continue
+        net = Network(setup.architecture, few.image_shape, 10, layers)
+        recipe = replace(setup.recipe, held_out=20, epochs=1)
+        assert train.train(net, few, recipe, progress=False).finished
