@@ -67,22 +67,31 @@ def judge(
     """
     asked = list(questions.values() if isinstance(questions, Mapping) else questions)
 
-    def once() -> Judgement:
+    def once() -> Run:
         return _judge_once(notebook, asked, seed=seed, assignment=assignment,
                            folder=folder, sandbox=sandbox, limits=limits)
 
     runs = [once()]
-    if not any(one.kind in ONCE_IS_NONE for one in runs[0].incidents):
-        return runs[0]
+    if not any(one.kind in ONCE_IS_NONE for one in runs[0].doubts):
+        return runs[0].judgement
     found = None
     while found is None and len(runs) < RUNS:
         runs.append(once())
         found = _repeated(runs)
-    found = found or min(runs, key=lambda run: len(_doubts(run)))
-    return replace(found, seconds=sum(run.seconds for run in runs))
+    found = found or min(runs, key=lambda run: len(run.doubts))
+    return replace(found.judgement,
+                   seconds=sum(run.judgement.seconds for run in runs))
 
 
-def _repeated(runs: Sequence[Judgement]) -> Judgement | None:
+@dataclass(frozen=True)
+class Run:
+    """A submission judged once."""
+
+    judgement: Judgement
+    doubts: frozenset[Incident]  # what may be another's doing than the student's
+
+
+def _repeated(runs: Sequence[Run]) -> Run | None:
     """The run in which nothing doubtful happened that did not in another as well.
 
     To count is not enough: a process that is ended from outside in one place may
@@ -90,19 +99,14 @@ def _repeated(runs: Sequence[Judgement]) -> Judgement | None:
     """
     for run in runs:
         for other in runs:
-            if run is not other and _doubts(run) <= _doubts(other):
+            if run is not other and run.doubts <= other.doubts:
                 return run
     return None
 
 
-def _doubts(judgement: Judgement) -> frozenset[Incident]:
-    """What may be another's doing than the student's."""
-    return frozenset(one for one in judgement.incidents if one.kind in DOUBTFUL)
-
-
 def _judge_once(notebook: Mapping[str, Any], asked: Sequence[Question], *, seed: int,
                 assignment: str, folder: Path | None, sandbox: str,
-                limits: Limits | None) -> Judgement:
+                limits: Limits | None) -> Run:
     began = time.monotonic()
     walls = Sandbox(sandbox, limits, hidden.unseen(assignment))
     session = Session(cells_to_run(notebook), walls, folder)
@@ -114,11 +118,13 @@ def _judge_once(notebook: Mapping[str, Any], asked: Sequence[Question], *, seed:
         verdicts = {one.name: _verdict(rooms, one) for one in asked}
     finally:
         rooms.close()
-    return Judgement(
+    judgement = Judgement(
         seed=seed, verdicts=verdicts, outputs=dict(sorted(session.outputs.items())),
         incidents=rooms.incidents, seconds=time.monotonic() - began,
         timings=rooms.timings, sandbox=sandbox,
         versions={"python": platform.python_version(), **session.versions})
+    seen = (*rooms.incidents, *rooms.asked_again)
+    return Run(judgement, frozenset(one for one in seen if one.kind in DOUBTFUL))
 
 
 def generator(seed: int, question: str) -> np.random.Generator:
@@ -158,6 +164,12 @@ class Rooms:
         self.notebook.close()
         if self.carried:
             self.carried.close()
+
+    @property
+    def asked_again(self) -> list[Incident]:
+        """Losses that cost nothing by themselves: in a new process it went on."""
+        more = self.carried.session.asked_again if self.carried else []
+        return self.notebook.asked_again + more
 
     @property
     def incidents(self) -> tuple[Incident, ...]:
@@ -224,17 +236,18 @@ def _in_its_way(rooms: Rooms, question: Question) -> Found:
                          "earned, and no others are lost by it.")
     session = rooms.of(question)
     return _twice_if_spoilt(
-        session, lambda: _attempt(session, question, rooms.seed),
+        session, question.name, lambda: _attempt(session, question, rooms.seed),
         lambda found: found.status)
 
 
-def _twice_if_spoilt(session: Session, attempt: Callable[[], Any],
+def _twice_if_spoilt(session: Session, where: str, attempt: Callable[[], Any],
                      status_of: Callable[[Any], str]) -> Any:
     """What was lost in a process that an earlier question may have spoilt is asked
     again in a new one."""
     unused = session.unused
     found = attempt()
     if status_of(found) in SPOILT and not unused:
+        session.asked_again.append(Incident(status_of(found), where, "Asked again."))
         found = attempt()
     return found
 
@@ -243,7 +256,7 @@ def _judge_accuracy(rooms: Rooms, question: Question) -> Found:
     """A step of accuracy: the network is measured once, for all steps."""
     if rooms.measured is None:
         rooms.measured = _twice_if_spoilt(
-            rooms.carried.session, lambda: _measure(rooms),
+            rooms.carried.session, question.name, lambda: _measure(rooms),
             lambda found: getattr(found, "status", status.RIGHT))
     found = rooms.measured
     if isinstance(found, NotMeasured):

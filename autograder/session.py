@@ -67,6 +67,7 @@ class Session:
         self.outputs: dict[int, list[dict[str, Any]]] = {}
         self.lost: dict[int, KernelLost] = {}  # cells left out, by index, and why
         self.incidents: list[Incident] = []
+        self.asked_again: list[Incident] = []  # lost, and asked in a new process
         self.timings = {"start": 0.0, "cells": 0.0, "calls": 0.0, "restarts": 0.0,
                         "peak_mib": 0.0}
         self.versions: dict[str, str] = {}

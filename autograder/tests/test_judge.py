@@ -401,6 +401,13 @@ WHOLE = {
     "sound": RIGHT,
     "ends in a cell": f"{RIGHT}\n{ENDS}\n",
     "ends in a call": f"{RIGHT}\ndef total(x):\n    {ENDS}\n",
+    "remembers": RIGHT + """
+def double(x, twice=double):
+    global called
+    called = True
+    return twice(x)
+def total(x):
+    return x.sum() if called else 0.0""",
 }
 
 
