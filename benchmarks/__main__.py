@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,13 +34,13 @@ def main(words: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(words)
     asked = given.only or [part for part in PARTS if part not in LONG]
     try:
-        found = measure(given, asked)
+        for part, found in measure(given, asked):
+            print("\n".join(section(part, found)), flush=True)
+            if given.json:  # each time: a run that is stopped leaves what it found
+                storage.write_text(given.json, json.dumps(found, indent=1) + "\n")
     except WrongResult as error:
         print(f"Not timed, because a result is wrong: {error}.", file=sys.stderr)
         return 1
-    print("\n".join(report(found)))
-    if given.json:
-        storage.write_text(given.json, json.dumps(found, indent=1) + "\n")
     return 0
 
 
@@ -84,23 +84,23 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def measure(given: argparse.Namespace, asked: Sequence[str]) -> dict[str, Any]:
-    """What each part found, by its name."""
-    with hardware.Others() as others:
-        found: dict[str, Any] = {"machine": hardware.measure(given.threads)}
-    found["others"] = {"machine": others.share}
+def measure(given: argparse.Namespace, asked: Sequence[str]
+            ) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Part by part, the machine first: (its name, all that was found up to it)."""
     parts: dict[str, Callable[[], Any]] = {
+        "machine": partial(hardware.measure, given.threads),
         "shapes": partial(_shapes, given),
         "step": partial(step.measure, given.repeats),
         "compile": compiling.measure,
         "tricks": partial(tricks.measure, given.repeats),
         "soak": partial(soak.measure, given.steps)}
+    found: dict[str, Any] = {"others": {}}
     with at_most(given.threads), pytorch.threads(given.threads):
-        for name in asked:
+        for name in dict.fromkeys(("machine", *asked)):
             with hardware.Others() as others:
                 found[name] = parts[name]()
             found["others"][name] = others.share
-    return found
+            yield name, found
 
 
 def _shapes(given: argparse.Namespace) -> list[dict[str, Any]]:
@@ -112,20 +112,16 @@ def _shapes(given: argparse.Namespace) -> list[dict[str, Any]]:
     return shapes.measure(asked, given.repeats, chosen)
 
 
-def report(found: Mapping[str, Any]) -> list[str]:
-    """The text of all parts that were measured."""
+def section(part: str, found: Mapping[str, Any]) -> list[str]:
+    """The text of a part that was measured."""
     printers = {
-        "shapes": lambda rows: shapes.lines(rows, found["machine"]),
-        "step": step.lines, "compile": compiling.lines, "tricks": tricks.lines,
-        "soak": soak.lines}
-    text = [*hardware.lines(found["machine"]), *_others(found, "machine")]
-    for name in PARTS:
-        if name in found:
-            text += [*printers[name](found[name]), *_others(found, name)]
-    return text
+        "machine": hardware.lines, "step": step.lines, "compile": compiling.lines,
+        "tricks": tricks.lines, "soak": soak.lines,
+        "shapes": lambda rows: shapes.lines(rows, found["machine"])}
+    return [*printers[part](found[part]), *_others(part, found)]
 
 
-def _others(found: Mapping[str, Any], part: str) -> list[str]:
+def _others(part: str, found: Mapping[str, Any]) -> list[str]:
     """What else ran meanwhile."""
     share = found["others"][part]
     said = f"Meanwhile other processes used {share:.0%} of the processors."
