@@ -6,7 +6,12 @@ arrays of any memory layout, and changes none of its inputs.
 """
 
 from convlab.layers.activation import relu_backward, relu_forward
-from convlab.layers.conv import conv2d_backward, conv2d_forward
+from convlab.layers.conv import (
+    conv2d_backward,
+    conv2d_forward,
+    conv2d_relu_forward,
+    conv2d_weight_gradients,
+)
 from convlab.layers.dense import dense_backward, dense_forward
 from convlab.layers.dropout import dropout_backward, dropout_forward
 from convlab.layers.loss import softmax_cross_entropy
@@ -36,6 +41,8 @@ __all__ = [
     "batchnorm_relu_predict",
     "conv2d_backward",
     "conv2d_forward",
+    "conv2d_relu_forward",
+    "conv2d_weight_gradients",
     "dense_backward",
     "dense_forward",
     "dropout_backward",

@@ -31,18 +31,19 @@ def relu_backward(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 # Indices that count from 0 can't be negative, which numba would have to check
-# for: without these slices the loops would not be vectorised.
+# for: without these slices the loops would not be vectorised. And the zero is of the
+# arrays' own type: a plain 0 would make numba compute in float64.
 
 
 @compiled
 def _relu(begin, end, x, y):
-    x, y = x[begin:end], y[begin:end]
+    x, y, zero = x[begin:end], y[begin:end], x.dtype.type(0)
     for at in range(x.size):
-        y[at] = 0 if x[at] <= 0 else x[at]
+        y[at] = zero if x[at] <= zero else x[at]
 
 
 @compiled
 def _relu_gradient(begin, end, dy, x, dx):
-    dy, x, dx = dy[begin:end], x[begin:end], dx[begin:end]
+    dy, x, dx, zero = dy[begin:end], x[begin:end], dx[begin:end], x.dtype.type(0)
     for at in range(x.size):
-        dx[at] = 0 if x[at] <= 0 else dy[at]
+        dx[at] = zero if x[at] <= zero else dy[at]

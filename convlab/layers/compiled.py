@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import numba
 
 
-def compiled(kernel: Callable) -> Callable:
+def compiled(kernel: Callable | None = None, **options: Any) -> Callable:
     """The kernel, compiled on its first call and kept on disk for the next run.
 
     Where no folder can be written (a read-only sandbox without a home), it is
     compiled in memory, once a process. A kernel releases the GIL, so that
-    several threads can run it at once.
+    several threads can run it at once. `options` are further ones of numba's:
+    `@compiled` or `@compiled(fastmath=...)`.
     """
-    options = {"nogil": True, "error_model": "numpy"}
+    if kernel is None:
+        return partial(compiled, **options)
+    options = {"nogil": True, "error_model": "numpy", **options}
     try:
         return numba.njit(cache=True, **options)(kernel)
     except RuntimeError:  # numba: "cannot cache function: no locator available"

@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from scipy.signal import correlate
 
 from convlab.gradcheck import check_gradients
-from convlab.layers import conv, conv2d_backward, conv2d_forward
+from convlab.layers import (
+    conv2d_backward,
+    conv2d_forward,
+    conv2d_relu_forward,
+    conv2d_weight_gradients,
+    direct,
+    products,
+    relu_forward,
+)
 from convlab.tests.oracles import conv2d
 
 # One 3x3x1 image and one 2x2x1 filter, small enough to do on paper.
@@ -99,13 +107,92 @@ def layers(draw, most=4):
             rng.standard_normal(k), stride, pad, tile_bytes)
 
 
+def by_products(x, w, b, stride, pad):
+    """The convolution as matrix products, in one part."""
+    y = np.empty(conv2d(x, w, b, stride, pad).shape)
+    slide = direct.Slide(*w.shape[1:3], stride, pad, pad, *y.shape[1:3])
+    products.forward(0, len(x), x, w, b, y, slide)
+    return y
+
+
 @given(layers())
 @settings(max_examples=60, deadline=None)
-def test_forward_is_the_oracles_for_any_shape_and_tile(layer):
+def test_forward_is_the_oracles_for_any_shape(layer):
+    x, w, b, stride, pad, _ = layer
+    expected = conv2d(x, w, b, stride, pad)
+    np.testing.assert_allclose(
+        conv2d_forward(x, w, b, stride, pad), expected, atol=1e-12)
+    np.testing.assert_allclose(
+        conv2d_relu_forward(x, w, b, stride, pad), np.maximum(expected, 0), atol=1e-12)
+
+
+@st.composite
+def large_layers(draw):
+    """x, w, b, stride, pad: several tiles, framed batches and blocks of filters."""
+    def size(low, high):
+        return draw(st.integers(low, high))
+
+    n, c, k = size(1, 5), size(1, 40), size(1, 70)
+    f_h, f_w, stride, pad = size(1, 5), size(1, 5), size(1, 2), size(0, 2)
+    h = (size(8, 18) - 1) * stride + f_h - 2 * pad
+    w = (size(8, 18) - 1) * stride + f_w - 2 * pad
+    rng = np.random.default_rng(size(0, 2**32 - 1))
+    return (rng.standard_normal((n, h, w, c)), rng.standard_normal((k, f_h, f_w, c)),
+            rng.standard_normal(k), stride, pad)
+
+
+@given(large_layers())
+@settings(max_examples=15, deadline=None)
+def test_many_tiles_and_blocks_are_the_oracles(layer):
+    x, w, b, stride, pad = layer
+    y = conv2d(x, w, b, stride, pad)
+    np.testing.assert_allclose(conv2d_forward(x, w, b, stride, pad), y, atol=1e-10)
+    dy = np.random.default_rng(0).standard_normal(y.shape)
+    dx, dw, db = conv2d_backward(dy, x, w, stride, pad)
+    ex, ew = x[::-1], w[:, ::-1]
+    np.testing.assert_allclose(
+        np.sum(dx * ex), np.sum(dy * conv2d(ex, w, 0 * b, stride, pad)), rtol=1e-9,
+        atol=1e-6)
+    np.testing.assert_allclose(
+        np.sum(dw * ew), np.sum(dy * conv2d(x, ew, 0 * b, stride, pad)), rtol=1e-9,
+        atol=1e-6)
+    np.testing.assert_allclose(db, dy.sum(axis=(0, 1, 2)), atol=1e-10)
+    alone = conv2d_weight_gradients(dy, x, w, stride, pad)
+    assert all(map(np.array_equal, alone, (dw, db)))
+
+
+def test_a_layer_keeps_its_work_arrays_and_no_result_lies_in_them():
+    rng = np.random.default_rng(4)
+    x, w = rng.standard_normal((2, 9, 9, 3)), rng.standard_normal((5, 3, 3, 3))
+    b = np.zeros(5)
+    first = conv2d_forward(x, w, b, pad=1)
+    kept = first.copy()
+    results = conv2d_backward(first, x, w, pad=1)
+    copies = [result.copy() for result in results]
+    conv2d_backward(conv2d_forward(x + 1, w, b, pad=1), x - 1, w, pad=1)
+    for result, copy in zip((first, *results), (kept, *copies), strict=True):
+        np.testing.assert_array_equal(result, copy)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_no_number_shows(value):
+    x, w, b = np.ones((1, 12, 12, 2)), np.ones((3, 3, 3, 2)), np.zeros(3)
+    x[0, 5, 5, 1] = value
+    seen = ~np.isfinite(conv2d_forward(x, w, b))[0, :, :, 0]
+    expected = np.zeros((10, 10), bool)
+    expected[3:6, 3:6] = True
+    np.testing.assert_array_equal(seen, expected)
+    rectified = conv2d_relu_forward(x, w, b)
+    np.testing.assert_array_equal(rectified, relu_forward(conv2d_forward(x, w, b)))
+
+
+@given(layers())
+@settings(max_examples=60, deadline=None)
+def test_products_are_the_oracles_for_any_shape_and_tile(layer):
     x, w, b, stride, pad, tile_bytes = layer
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(conv, "TILE_BYTES", tile_bytes)
-        y = conv2d_forward(x, w, b, stride, pad)
+        patch.setattr(products, "TILE_BYTES", tile_bytes)
+        y = by_products(x, w, b, stride, pad)
     np.testing.assert_allclose(y, conv2d(x, w, b, stride, pad), atol=1e-12)
 
 
@@ -118,7 +205,7 @@ def test_backward_is_the_adjoint_of_the_oracle_for_any_shape_and_tile(layer, see
     no_bias = np.zeros_like(b)
     dy = rng.standard_normal(conv2d(x, w, b, stride, pad).shape)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(conv, "TILE_BYTES", tile_bytes)
+        patch.setattr(products, "TILE_BYTES", tile_bytes)
         dx, dw, db = conv2d_backward(dy, x, w, stride, pad)
     ex, ew = rng.standard_normal(x.shape), rng.standard_normal(w.shape)
     np.testing.assert_allclose(

@@ -1,0 +1,368 @@
+"""Convolution without a matrix: the loops themselves, in an order that is fast.
+
+A filter's chunk of an image is, for each row of the filter, one run of memory of
+Fw*C numbers. So a convolution is, for each output pixel, each row of the filter
+and each number of the run: that number times the weights that it has in all
+filters, added to the outputs of all filters. The innermost loop therefore goes
+over filters, which lie side by side in memory in `packed` weights, and the
+compiler turns it into vector instructions. Four things make it fast, each measured
+by `make bench`:
+
+- It goes over a block of 32 filters (16 where there are few): a constant when it
+  is compiled, so that it becomes a fixed row of instructions, without a loop.
+- Eight pixels are done at once, and their sums for the block stay in registers
+  (`registers.py`) from the first product to the last: each weight that is loaded
+  is used eight times, and no sum is loaded or stored in between.
+- A tile of output pixels is finished before the next is begun, so that its part
+  of the images stays in a core's cache while block after block passes over it.
+- Images are copied once into a frame of zeros, so that nothing in the inner
+  loops has to ask where the image ends.
+
+The gradient by the weights is the same loop with pixels and numbers exchanged:
+eight numbers of the chunk for a block of filters are held while the pixels of a
+tile pass by. The gradient by the images, at stride 1, is the convolution of dy
+with the filters turned around and their two depths exchanged.
+
+Beside x, y and the weights, each thread keeps two numbers a pixel and filter of a
+tile and its frame: FRAMED_BYTES, or one image with its padding where that is more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+
+from convlab.layers.compiled import compiled
+from convlab.layers.registers import on_stack
+from convlab.layers.scratch import aligned, work_array
+
+TILE = 256  # output pixels
+# What is held in registers at once: sums of so many pixels, or of so many numbers of
+# a run, for a block of filters. With blocks of 32, that is 16 of the 32 registers
+# that processors with vectors of 512 bits have.
+PIXELS = NUMBERS = 8
+STRIP = 16  # numbers of a filter that are packed at a time
+FRAMED_BYTES = 1 << 17  # of images that are framed at a time, where one is smaller
+# The time that a filter takes in a block of so many.
+BLOCKS = {32: 1.0, 16: 1.2}
+# Sums may be taken in another order, as vector instructions need it. NaN and
+# infinity stay what they are.
+LOOSE = {"contract", "nsz", "arcp", "reassoc"}
+
+
+class Slide(NamedTuple):
+    """How a filter slides over an image, and where it stops."""
+
+    f_h: int
+    f_w: int
+    stride: int
+    pad_h: int
+    pad_w: int
+    h_out: int
+    w_out: int
+
+
+def forward(first: int, last: int, x: np.ndarray, packed: np.ndarray,
+            biases: np.ndarray, y: np.ndarray, slide: Slide, relu: bool) -> None:
+    """Fill y (N, H', W', K) for images first <= n < last of x (N, H, W, C).
+
+    packed (blocks, Fh*Fw*C, block) and biases (blocks, PIXELS*block), as from `pack`
+    and `pack_biases`; with `relu`, what is below 0 becomes 0.
+    """
+    x, y = x[first:last], y[first:last]
+    sums = work_array("sums", (biases.shape[1],), x.dtype)
+    forward_kernel(packed.shape[2])(x, packed, biases, y, slide, _frame(x, slide),
+                                    _corners(), sums, relu)
+
+
+def weight_gradients(first: int, last: int, dy: np.ndarray, x: np.ndarray, block: int,
+                     slide: Slide) -> tuple[np.ndarray, np.ndarray]:
+    """What images first <= n < last add to dw and db: for `unpack`, and (K,)."""
+    x, dy = x[first:last], dy[first:last]
+    filters = dy.shape[3]
+    frame = _frame(x, slide)
+    places = _places(frame, slide)
+    dw = aligned((-(-filters // block), len(places), block), x.dtype)
+    db = np.zeros((len(dw), block), x.dtype)
+    dw[...] = 0
+    rows = work_array("rows", (TILE * block,), x.dtype)
+    weights_kernel(block)(dy, x, dw, db, slide, frame, rows, _corners(), places)
+    return dw, db.reshape(-1)[:filters]
+
+
+def block_for(filters: int) -> int:
+    """The length of blocks that takes the least time for so many filters."""
+    return min(BLOCKS, key=lambda block: -(-filters // block) * block * BLOCKS[block])
+
+
+def pack(w: np.ndarray, block: int) -> np.ndarray:
+    """Filters (K, Fh, Fw, C) as (blocks, Fh*Fw*C, block); missing ones are 0."""
+    rows = w.reshape(len(w), -1)
+    packed = aligned((-(-len(w) // block), rows.shape[1], block), w.dtype)
+    packed[-1] = 0
+    _pack(rows, packed)
+    return packed
+
+
+def pack_turned(w: np.ndarray, block: int) -> np.ndarray:
+    """The packed filters of the gradient by the images, from w (K, Fh, Fw, C).
+
+    They are turned by half a circle, there are C of them, and they are K deep:
+    (blocks, Fh*Fw*K, block).
+    """
+    k, f_h, f_w, c = w.shape
+    packed = aligned((-(-c // block), f_h * f_w * k, block), w.dtype)
+    packed[-1] = 0
+    _pack_turned(w, packed)
+    return packed
+
+
+def unpack(dw: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The gradient (K, Fh, Fw, C) from (blocks, Fh*Fw*C and what fills up, block)."""
+    w = np.empty(shape, dw.dtype)
+    _unpack(dw, w.reshape(shape[0], -1))
+    return w
+
+
+def pack_biases(b: np.ndarray, block: int) -> np.ndarray:
+    """Biases (K,) as (blocks, PIXELS*block), once a pixel; missing ones are 0."""
+    packed = np.zeros((-(-len(b) // block), block), b.dtype)
+    packed.reshape(-1)[:len(b)] = b
+    return np.tile(packed, (1, PIXELS))
+
+
+def _frame(x: np.ndarray, slide: Slide) -> np.ndarray:
+    """Room for a few images with their padding; none where there is no padding."""
+    n, h, w, c = x.shape
+    if not slide.pad_h and not slide.pad_w:
+        return work_array("frame", (0, h, w, c), x.dtype)
+    shape = h + 2 * slide.pad_h, w + 2 * slide.pad_w, c
+    images = max(1, FRAMED_BYTES // (shape[0] * shape[1] * c * x.itemsize))
+    frame = work_array("frame", (min(n, images), *shape), x.dtype)
+    frame[:, :slide.pad_h] = frame[:, h + slide.pad_h:] = 0
+    frame[:, :, :slide.pad_w] = frame[:, :, w + slide.pad_w:] = 0
+    return frame
+
+
+def _places(frame: np.ndarray, slide: Slide) -> np.ndarray:
+    """Where the Fh*Fw*C numbers of a chunk lie, from its corner on, in an image.
+
+    The last one is repeated to fill up to a multiple of NUMBERS. Unsigned: such an
+    index needs no check whether it counts from the end.
+    """
+    _, _, width, depth = frame.shape
+    rows = width * depth * np.arange(slide.f_h)[:, None]
+    places = (rows + np.arange(slide.f_w * depth)).reshape(-1).astype(np.uintp)
+    return np.pad(places, (0, -len(places) % NUMBERS), mode="edge")
+
+
+def _corners() -> np.ndarray:
+    return work_array("corners", (TILE,), np.int64)
+
+
+@compiled
+def _pack(rows, packed):
+    filters, numbers = rows.shape
+    block = packed.shape[2]
+    for j in range(len(packed)):
+        for begin in range(0, numbers, STRIP):  # stays in the cache as it is turned
+            for k in range(min(block, filters - j * block)):
+                for t in range(begin, min(begin + STRIP, numbers)):
+                    packed[j, t, k] = rows[j * block + k, t]
+
+
+@compiled
+def _unpack(packed, rows):
+    filters, numbers = rows.shape
+    block = packed.shape[2]
+    for j in range(len(packed)):
+        for begin in range(0, numbers, STRIP):
+            for k in range(min(block, filters - j * block)):
+                for t in range(begin, min(begin + STRIP, numbers)):
+                    rows[j * block + k, t] = packed[j, t, k]
+
+
+@compiled
+def _pack_turned(w, packed):
+    filters, f_h, f_w, depth = w.shape
+    block = packed.shape[2]
+    for b in range(len(packed)):
+        here = min(block, depth - b * block)
+        for i in range(f_h):
+            for j in range(f_w):
+                for k in range(filters):
+                    to = packed[b, (i * f_w + j) * filters + k, :here]
+                    of = w[k, f_h - 1 - i, f_w - 1 - j, b * block:b * block + here]
+                    for c in range(here):
+                        to[c] = of[c]
+
+
+@compiled
+def _framed(x, first, last, frame, pad_h, pad_w):
+    """Images first <= n < last in their frames, as one run of memory."""
+    _, h, w, c = x.shape
+    if len(frame) == 0:
+        return x[first:last].reshape(-1)
+    line, row = frame.shape[2] * c, w * c
+    flat, pixels = frame.reshape(-1), x.reshape(-1)
+    for n in range(last - first):
+        for i in range(h):
+            at = ((n * frame.shape[1] + i + pad_h) * frame.shape[2] + pad_w) * c
+            to = flat[at:at + row]
+            of = pixels[((first + n) * h + i) * row:((first + n) * h + i + 1) * row]
+            for t in range(row):
+                to[t] = of[t]
+    return flat[:(last - first) * frame.shape[1] * line]
+
+
+@compiled
+def _find_corners(corners, begin, size, slide, height, width, depth):
+    """Where the chunks of output pixels begin <= o < begin + size begin, in framed
+    images of height x width x depth; up to the next multiple of PIXELS, the last one
+    is repeated."""
+    row, q = divmod(begin, slide.w_out)
+    n, p = divmod(row, slide.h_out)
+    at = 0
+    for o in range(size):
+        at = ((n * height + p * slide.stride) * width + q * slide.stride) * depth
+        corners[o] = at
+        q += 1
+        if q == slide.w_out:
+            q, p = 0, p + 1
+            if p == slide.h_out:
+                p, n = 0, n + 1
+    for o in range(size, (size + PIXELS - 1) // PIXELS * PIXELS):
+        corners[o] = at
+
+
+@cache
+def forward_kernel(block: int) -> Callable:
+    """The kernel for blocks of so many filters.
+
+    It fills y, of x, packed filters and biases; frame, corners and sums are room to
+    work in.
+    """
+    held_at_once = PIXELS * block
+
+    @compiled(fastmath=LOOSE)
+    def forward(x, packed, biases, y, slide, frame, corners, sums, relu):
+        filters = y.shape[3]
+        height, width, depth = frame.shape[1:]
+        run, line = slide.f_w * depth, width * depth
+        pixels = slide.h_out * slide.w_out
+        outputs, zero = y.reshape(-1), y.dtype.type(0)
+        held = on_stack(held_at_once, x)
+        together = len(frame) if len(frame) else len(x)
+        for first in range(0, len(x), together):
+            last = min(first + together, len(x))
+            images = _framed(x, first, last, frame, slide.pad_h, slide.pad_w)
+            for begin in range(0, (last - first) * pixels, TILE):
+                size = min(TILE, (last - first) * pixels - begin)
+                _find_corners(corners, begin, size, slide, height, width, depth)
+                for j in range(len(packed)):
+                    here = min(block, filters - j * block)
+                    weights = packed[j].reshape(-1)
+                    for o in range(0, size, PIXELS):
+                        for k in range(held_at_once):
+                            held[k] = biases[j, k]
+                        x0, x1 = images[corners[o]:], images[corners[o + 1]:]
+                        x2, x3 = images[corners[o + 2]:], images[corners[o + 3]:]
+                        x4, x5 = images[corners[o + 4]:], images[corners[o + 5]:]
+                        x6, x7 = images[corners[o + 6]:], images[corners[o + 7]:]
+                        for i in range(slide.f_h):
+                            w = weights[i * run * block:(i + 1) * run * block]
+                            for t in range(run):
+                                v = w[t * block:(t + 1) * block]
+                                at = np.uintp(i * line + t)
+                                a0, a1, a2, a3 = x0[at], x1[at], x2[at], x3[at]
+                                a4, a5, a6, a7 = x4[at], x5[at], x6[at], x7[at]
+                                for k in range(block):
+                                    held[k] += a0 * v[k]
+                                    held[block + k] += a1 * v[k]
+                                    held[2 * block + k] += a2 * v[k]
+                                    held[3 * block + k] += a3 * v[k]
+                                    held[4 * block + k] += a4 * v[k]
+                                    held[5 * block + k] += a5 * v[k]
+                                    held[6 * block + k] += a6 * v[k]
+                                    held[7 * block + k] += a7 * v[k]
+                        # By way of an array: an index into `held` that is not a
+                        # constant would put it back into memory.
+                        for k in range(held_at_once):
+                            sums[k] = held[k]
+                        if relu:
+                            for k in range(held_at_once):
+                                sums[k] = zero if sums[k] <= zero else sums[k]
+                        at = (first * pixels + begin + o) * filters + j * block
+                        for p in range(min(PIXELS, size - o)):
+                            to, s = outputs[at + p * filters:], sums[p * block:]
+                            if here == block:  # of known length: a few instructions
+                                for k in range(block):
+                                    to[k] = s[k]
+                            else:
+                                for k in range(here):
+                                    to[k] = s[k]
+
+    return forward
+
+
+@cache
+def weights_kernel(block: int) -> Callable:
+    """The kernel of the weights' gradients, for blocks of so many filters.
+
+    It adds to dw (blocks, len(places), block) and db (blocks, block); frame, rows and
+    corners are room to work in.
+    """
+    held_at_once = NUMBERS * block
+
+    @compiled(fastmath=LOOSE)
+    def weight_gradients(dy, x, dw, db, slide, frame, rows, corners, places):
+        filters = dy.shape[3]
+        height, width, depth = frame.shape[1:]
+        pixels = slide.h_out * slide.w_out
+        gradients, outputs = dw.reshape(-1), dy.reshape(-1)
+        held = on_stack(held_at_once, x)
+        together = len(frame) if len(frame) else len(x)
+        for first in range(0, len(x), together):
+            last = min(first + together, len(x))
+            images = _framed(x, first, last, frame, slide.pad_h, slide.pad_w)
+            for begin in range(0, (last - first) * pixels, TILE):
+                size = min(TILE, (last - first) * pixels - begin)
+                _find_corners(corners, begin, size, slide, height, width, depth)
+                for j in range(len(dw)):
+                    here = min(block, filters - j * block)
+                    for o in range(size):
+                        at = (first * pixels + begin + o) * filters + j * block
+                        of, row = outputs[at:at + here], rows[o * block:]
+                        for k in range(here):
+                            row[k] = of[k]
+                            db[j, k] += of[k]
+                    for t in range(0, len(places), NUMBERS):
+                        at = (j * len(places) + t) * block
+                        s = gradients[at:at + held_at_once]
+                        t0, t1 = places[t], places[t + 1]
+                        t2, t3 = places[t + 2], places[t + 3]
+                        t4, t5 = places[t + 4], places[t + 5]
+                        t6, t7 = places[t + 6], places[t + 7]
+                        for k in range(held_at_once):
+                            held[k] = s[k]
+                        for o in range(size):
+                            v = rows[o * block:(o + 1) * block]
+                            chunk = images[corners[o]:]
+                            a0, a1, a2, a3 = chunk[t0], chunk[t1], chunk[t2], chunk[t3]
+                            a4, a5, a6, a7 = chunk[t4], chunk[t5], chunk[t6], chunk[t7]
+                            for k in range(block):
+                                held[k] += a0 * v[k]
+                                held[block + k] += a1 * v[k]
+                                held[2 * block + k] += a2 * v[k]
+                                held[3 * block + k] += a3 * v[k]
+                                held[4 * block + k] += a4 * v[k]
+                                held[5 * block + k] += a5 * v[k]
+                                held[6 * block + k] += a6 * v[k]
+                                held[7 * block + k] += a7 * v[k]
+                        for k in range(held_at_once):
+                            s[k] = held[k]
+
+    return weight_gradients
