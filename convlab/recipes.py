@@ -22,13 +22,13 @@ class Setup:
 # Bits and pieces of David Page's DAWNBench network and of Keller Jordan's
 # (arXiv:2404.00498), at a size for two processor cores.
 _STAGE = "CONV{%d}-POOL{3 stride=2}-NORM-RELU-CONV{%d}-NORM-RELU"
-_STAGES = "-".join(f"[{_STAGE % (n, n)}]" for n in (32, 64, 128))
+_STAGES = "-".join(f"[{_STAGE % (n, n)}]" for n in (32, 96, 192))
 
 # `python -m convlab.train --data NAME` runs the setup of that name.
 SETUPS = {
     "cifar10": Setup(
         "CONV{24 size=2 pad=0}-RELU-" + _STAGES + "-POOL{3},SOFTMAX",
-        Recipe(epochs=20, batch_size=128, learning_rate=0.19, start_rate=0.2,
+        Recipe(epochs=18, batch_size=128, learning_rate=0.19, start_rate=0.2,
                momentum=0.85, weight_decay=1.3e-3, bias_rate=16, label_smoothing=0.2,
                score_scale=1 / 9, whiten=True, identity_start=True, flip=True,
                alternate=True, shift=2, mirror=True, held_out=5000),

@@ -12,8 +12,10 @@ const architecture = (() => {
     RELU: [],
     POOL: ["size", "stride", "kind"],
     FC: ["units"],
+    NORM: [],
+    DROPOUT: ["percent"],
   };
-  const FIRST_FILTERS = 32, MOST_FILTERS = 512, UNITS = 128;
+  const FIRST_FILTERS = 32, MOST_FILTERS = 512, UNITS = 128, PERCENT = 50;
   const MOST_LAYERS = 1000, MOST_NESTING = 50, MOST_DIGITS = 6;
 
   // `position` counts characters of the text, from 0.
@@ -78,6 +80,30 @@ const architecture = (() => {
     macs() { return 0n; }
     settings() { return ""; }
     toString() { return "Relu()"; }
+  }
+
+  class Norm {
+    constructor() { this.word = "norm"; }
+    outputShape(shape) { return shape; }
+    parameters(shape) { return 2n * BigInt(shape.at(-1)); }
+    macs() { return 0n; }
+    settings() { return ""; }
+    toString() { return "Norm()"; }
+  }
+
+  class Dropout {
+    constructor(percent) { Object.assign(this, {word: "dropout", percent}); }
+    outputShape(shape) {
+      check("the percentage", this.percent, 0);
+      if (this.percent > 99) {
+        throw new SizeError(`at most 99 percent can be left out, got ${this.percent}`);
+      }
+      return shape;
+    }
+    parameters() { return 0n; }
+    macs() { return 0n; }
+    settings() { return `${this.percent}%`; }
+    toString() { return `Dropout(percent=${this.percent})`; }
   }
 
   class Dense {
@@ -276,6 +302,10 @@ const architecture = (() => {
       throw new SizeError("a RELU right after a RELU changes nothing: is it in the "
         + "wrong place, or a bracket missing?");
     }
+    if (name === "NORM" && before.at(-1)?.word === "norm") {
+      throw new SizeError("a NORM right after a NORM finds nothing left to do: is it in "
+        + "the wrong place, or a bracket missing?");
+    }
     if (name === "CONV") {
       const size = given.size ?? 3;
       const pools = before.filter((layer) => layer.word === "pool").length;
@@ -287,6 +317,8 @@ const architecture = (() => {
       return new Pool(size, given.stride ?? size, given.kind ?? "max");
     }
     if (name === "RELU") return new Relu();
+    if (name === "NORM") return new Norm();
+    if (name === "DROPOUT") return new Dropout(given.percent ?? PERCENT);
     return new Dense(name === "SOFTMAX" ? classes : given.units ?? UNITS);
   }
 

@@ -246,6 +246,8 @@ NETWORKS = [(one.architecture, one.shape, one.classes) for one in EXAMPLES] + [
     ("POOL{size=1 stride=9}-CONV{1 size=1},SOFTMAX", (1, 1, 1), 1),
     ("[CONV{filters=9, size=4 pad=2 stride=2}]-POOL{3 stride=1 average},SOFTMAX",
      (10, 8, 3), 7),
+    ("NORM-CONV{4}-NORM-RELU-DROPOUT-FC{7}-NORM-DROPOUT{20},SOFTMAX", (6, 5, 2), 3),
+    ("DROPOUT{percent=0}-DROPOUT{99},SOFTMAX", (1, 1, 1), 2),
     ("(CONV{999999 size=1})*3,SOFTMAX", (9999, 9999, 9999), 9999),
 ]
 WRONG = [
@@ -258,7 +260,9 @@ WRONG = [
     "CONV-RELU*2,SOFTMAX", "CONV*1001,SOFTMAX", "CONV*1234567,SOFTMAX",
     "((CONV)*99)*99,SOFTMAX", "(" * 51 + "CONV", "CONV{0},SOFTMAX",
     "CONV{stride=0},SOFTMAX", "CONV{size=0},SOFTMAX", "FC{0},SOFTMAX",
-    "POOL{0},SOFTMAX", "POOL{3},SOFTMAX", "CONV{size=99 pad=0},SOFTMAX",
+    "NORM*2,SOFTMAX", "NORM{1},SOFTMAX", "DROPOUT{100},SOFTMAX", "DROPUT,SOFTMAX",
+    "CONV-DROPOUT{rate=5},SOFTMAX", "POOL{0},SOFTMAX", "POOL{3},SOFTMAX",
+    "CONV{size=99 pad=0},SOFTMAX",
     "CONV{5 stride=5 pad=0},SOFTMAX", "(CONV-POOL)*6,SOFTMAX", "CONV\n-\nPOL,SOFTMAX",
     "CONV'", "CONV{size=7 stride=8 pad=0},SOFTMAX", "CONV\\",
     "CONV\N{GREEK SMALL LETTER ALPHA}-\N{CAT FACE}",
@@ -269,8 +273,9 @@ WRONG = [
 def strings() -> list[str]:
     """Seeded random strings of the grammar's own pieces, most of them wrong."""
     rng = np.random.default_rng(65)
-    pieces = ["CONV", "RELU", "POOL", "FC", "-", "-", "(", ")", "[", "]", "*", "2", "3",
-              "{", "}", "size", "=", "stride", "pad", "max", "average", ",SOFTMAX",
+    pieces = ["CONV", "RELU", "POOL", "FC", "NORM", "DROPOUT", "-", "-", "(", ")",
+              "[", "]", "*", "2", "3", "{", "}", "size", "=", "stride", "pad", "max",
+              "average", ",SOFTMAX",
               ",", "SOFTMAX", "?", "N", "kind", " ", "units", "filtres", "F"]
     layer = ["CONV", "CONV{3 5}", "CONV{size=5 pad=1 stride=2}", "POOL", "RELU",
              "POOL{3 stride=2}", "FC", "FC{7}", "(CONV-RELU)*2", "POOL{average}"]
