@@ -31,7 +31,7 @@ def problems() -> list[Problem]:
         _published(ALEXNET, "conv1"), _published(ALEXNET, "conv2"),
         _published(VGG16, "conv1_1"), _published(VGG16, "conv2_2"),
         _published(VGG16, "conv4_2"), _published(GOOGLENET, "conv2"),
-        *_of_the_course((1, -1))]
+        *_of_the_course(2)]
 
 
 def _published(network: Published, name: str) -> Problem:
@@ -44,13 +44,16 @@ def _published(network: Published, name: str) -> Problem:
     return _problem(f"{network.name} {name}", conv, row.input_shape)
 
 
-def _of_the_course(which: Sequence[int]) -> list[Problem]:
-    """Convolutions of the network that the course trains on CIFAR-10."""
+def _of_the_course(count: int) -> list[Problem]:
+    """Of the network that the course trains on CIFAR-10, the convolutions that
+    compute most, in their order."""
     rows = trace_architecture(
         SETUPS["cifar10"].architecture, CIFAR_IMAGE, CIFAR_CLASSES)
-    found = [row for row in rows if isinstance(row.layer, Conv)]
-    return [_problem(f"CIFAR-10 net conv{at % len(found) + 1}", found[at].layer,
-                     found[at].input_shape) for at in which]
+    found = {f"CIFAR-10 net conv{at}": row for at, row in enumerate(
+        (row for row in rows if isinstance(row.layer, Conv)), start=1)}
+    most = sorted(found, key=lambda name: found[name].macs)[-count:]
+    return [_problem(name, row.layer, row.input_shape)
+            for name, row in found.items() if name in most]
 
 
 def _problem(name: str, layer: Conv, input_shape: Shape) -> Problem:

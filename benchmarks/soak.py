@@ -10,10 +10,9 @@ import numpy as np
 import psutil
 from tqdm import tqdm
 
-from benchmarks.step import BATCH, CLASSES, IMAGE
+from benchmarks.step import BATCH, CLASSES, IMAGE, noise
 from benchmarks.tables import table, title
 from convlab import layers
-from convlab.data import Dataset
 from convlab.network import Network
 from convlab.recipes import SETUPS, Setup
 from convlab.training import Training
@@ -41,15 +40,10 @@ def measure(steps: int, setup: Setup = SETUPS["cifar10"], batch: int = BATCH,
 
 def _training(setup: Setup, steps: int, batch: int) -> Training:
     """The recipe's own training, on noise, slowly enough to stay finite."""
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (IMAGES, *IMAGE), np.uint8)
-    labels = rng.integers(0, CLASSES, IMAGES)
-    dataset = Dataset("noise", images, labels, images[:1], labels[:1],
-                      tuple(map(str, range(CLASSES))), "noise")
     recipe = replace(setup.recipe, batch_size=batch, held_out=0, learning_rate=1e-4,
                      epochs=-(-steps * batch // IMAGES))
     network = Network(setup.architecture, IMAGE, CLASSES, layers)
-    return Training(network, dataset, recipe)
+    return Training(network, noise(IMAGES), recipe)
 
 
 def verdict(seen: list[Mapping[str, float]]) -> tuple[float, bool]:

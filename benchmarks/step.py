@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,10 @@ from benchmarks.tables import MISSING, milliseconds, ratio, table, title
 from benchmarks.timing import median
 from benchmarks.twin import Twin
 from convlab import layers
+from convlab.data import Dataset
 from convlab.network import Network
-from convlab.optimisers import SGD
-from convlab.recipes import SETUPS
-from convlab.training import Recipe
+from convlab.recipes import SETUPS, Setup
+from convlab.training import Training
 
 IMAGE, CLASSES, BATCH = (32, 32, 3), 10, 128
 # Losses that are compared: the first says that the forward passes agree, the others
@@ -29,40 +30,47 @@ RATE = 0.01
 Step = Callable[[], float]
 
 
-def measure(repeats: int, architecture: str = SETUPS["cifar10"].architecture,
-            batch: int = BATCH, **timed: float) -> dict[str, Any]:
+def measure(repeats: int, setup: Setup = SETUPS["cifar10"], batch: int = BATCH,
+            **timed: float) -> dict[str, Any]:
     """Seconds of a step (forward, loss, backward, optimiser) by contender.
 
     Raises WrongResult where the losses of the first steps do not agree.
     """
-    images, labels = _batch(batch)
-    steps = contenders(architecture, images, labels, SETUPS["cifar10"].recipe)
+    steps = contenders(setup, batch)
     agree(steps)
     with tqdm(total=repeats, unit="round", desc="training step") as bar:
         times = timing.in_turn(steps, repeats, after=bar.update, **timed)
-    return {"architecture": architecture, "batch": batch, "seconds": times}
+    return {"architecture": setup.architecture, "batch": batch, "seconds": times}
 
 
-def _batch(size: int) -> tuple[np.ndarray, np.ndarray]:
+def noise(count: int) -> Dataset:
+    """Images and labels by chance, of CIFAR-10's shape."""
     rng = np.random.default_rng(0)
-    return (rng.integers(0, 256, (size, *IMAGE), np.uint8),
-            rng.integers(0, CLASSES, size))
+    images = rng.integers(0, 256, (count, *IMAGE), np.uint8)
+    labels = rng.integers(0, CLASSES, count)
+    return Dataset("noise", images, labels, images[:1], labels[:1],
+                   tuple(map(str, range(CLASSES))), "noise")
 
 
-def contenders(architecture: str, images: np.ndarray, labels: np.ndarray,
-               recipe: Recipe) -> dict[str, Step]:
-    """Training steps that begin from the same weights; each returns its loss."""
-    network = Network(architecture, images.shape[1:], CLASSES, layers)
-    network.standardise(images)
-    settings = (recipe.momentum, recipe.nesterov, recipe.weight_decay)
+def contenders(setup: Setup, batch: int) -> dict[str, Step]:
+    """Training steps that begin from the same weights; each returns its loss.
+
+    The recipe starts as in a training, and so with the first layer frozen where it
+    says so. The images are one batch, which nothing changes.
+    """
+    data, recipe = noise(batch), replace(setup.recipe, held_out=0)
+    images, labels = data.train_images, data.train_labels
+    network = Network(setup.architecture, IMAGE, CLASSES, layers)
+    optimiser = Training(network, data, recipe).optimiser
     steps = {}
     if pytorch.torch is not None:
-        for name, layout in zip(PYTORCH, pytorch.LAYOUTS, strict=True):
-            steps[name] = Twin(network, layout).step(images, labels, RATE, *settings)
-    optimiser = SGD(network.parameters, *settings)
+        steps = {name: Twin(network, layout).step(
+            images, labels, recipe, RATE, optimiser.rates)
+            for name, layout in zip(PYTORCH, pytorch.LAYOUTS, strict=True)}
 
     def ours() -> float:
-        loss, gradients, _ = network.learn_from(images, labels)
+        loss, gradients, _ = network.learn_from(
+            images, labels, recipe.label_smoothing, recipe.score_scale)
         optimiser.step(gradients, RATE)
         return loss
 

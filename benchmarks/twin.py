@@ -11,6 +11,7 @@ from benchmarks import pytorch
 from benchmarks.pytorch import torch
 from convlab.arithmetic import Row, numbers_in
 from convlab.network import Network
+from convlab.training import Recipe
 
 Weights = Mapping[str, np.ndarray]  # of one layer, by their short names: w, b
 IMAGE_AXES = (1, -1, 1, 1)  # where one number a channel goes
@@ -21,36 +22,44 @@ class NoTwin(ValueError):
 
 
 class Twin:
-    """A PyTorch model made of a network's rows; called on images (N, C, H, W)."""
+    """A PyTorch model made of a network's rows, to be called on images (N, C, H, W).
+
+    `parameters` has the network's names: those of frozen layers are not in it.
+    """
 
     def __init__(self, network: Network, layout: str):
-        made = [module for row, weights in zip(
-            network.rows, _weights(network), strict=True)
-            for module in _modules(row, weights)]
+        modules, self.parameters = [], {}
+        for name, row, weights in zip(network.names, network.rows, _weights(network),
+                                      strict=True):
+            modules += _modules(row, weights)
+            for key, parameter in zip(weights, modules[-1].parameters(), strict=True):
+                parameter.requires_grad = name not in network.frozen
+                if parameter.requires_grad:
+                    self.parameters[f"{name}.{key}"] = parameter
         formats = {"contiguous": torch.contiguous_format,
                    "channels_last": torch.channels_last}
-        self.model = torch.nn.Sequential(*made).to(memory_format=formats[layout])
+        self.model = torch.nn.Sequential(*modules).to(memory_format=formats[layout])
         self.mean, self.std = (torch.tensor(array).reshape(IMAGE_AXES)
                                for array in (network.mean, network.std))
         self.layout = layout
 
-    def step(self, images: np.ndarray, labels: np.ndarray, rate: float,
-             momentum: float, nesterov: bool, weight_decay: float
-             ) -> Callable[[], float]:
-        """A training step as convlab.optimisers.SGD takes it; returns the loss."""
+    def step(self, images: np.ndarray, labels: np.ndarray, recipe: Recipe, rate: float,
+             rates: Mapping[str, float]) -> Callable[[], float]:
+        """A training step as convlab.training takes it; returns the loss."""
         images = pytorch.laid_out(images, self.layout)
         labels = torch.tensor(labels)
-        parameters = list(self.model.parameters())
         optimiser = torch.optim.SGD(
-            [{"params": [p for p in parameters if p.ndim > 1],
-              "weight_decay": weight_decay},
-             {"params": [p for p in parameters if p.ndim <= 1]}],
-            lr=rate, momentum=momentum, nesterov=nesterov, fused=True)
+            [{"params": [parameter], "lr": rate * rates.get(name, 1.0),
+              "weight_decay": recipe.weight_decay if parameter.ndim > 1 else 0.0}
+             for name, parameter in self.parameters.items()],
+            momentum=recipe.momentum, nesterov=recipe.nesterov, fused=True)
 
         def step() -> float:
             optimiser.zero_grad()
             scores = self.model((images.float() - self.mean) / self.std)
-            loss = torch.nn.functional.cross_entropy(scores, labels)
+            loss = torch.nn.functional.cross_entropy(
+                scores * recipe.score_scale, labels,
+                label_smoothing=recipe.label_smoothing)
             loss.backward()
             optimiser.step()
             return loss.item()

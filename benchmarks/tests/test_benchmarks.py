@@ -261,7 +261,7 @@ class TestCommand:
             name: {"import": 0.5, "relu": 1.0} for name in compiling.PROCESSES})
         small = step.measure
         monkeypatch.setattr(step, "measure",
-                            lambda repeats: small(repeats, "CONV-RELU,SOFTMAX", 2))
+                            lambda repeats: small(repeats, SMALL, 2))
         path = tmp_path / "times.json"
         words = ["--repeats", "1", "--threads", "1", "--json", str(path)]
         assert __main__.main(words) == 0
@@ -317,18 +317,25 @@ class TestOthers:
         assert "used 40% of the processors. That is too much" in busy
 
 
-ARCHITECTURES = [
-    "CONV{5 size=2 pad=0}-RELU-CONV{4}-POOL{3 stride=2}-RELU,SOFTMAX",
-    "[CONV{4}-RELU-POOL{2 average}]*2-(FC{7}-RELU),SOFTMAX",
-    "CONV{4}-POOL-NORM-RELU-CONV{3}-NORM-POOL{4}-FC{6}-NORM-RELU,SOFTMAX"]
+def setup(architecture):
+    """A plain recipe for an architecture."""
+    return replace(step.SETUPS["shapes"], architecture=architecture)
+
+
+SMALL = setup("CONV{5 size=2 pad=0}-RELU-CONV{4}-POOL{3 stride=2}-RELU,SOFTMAX")
+TRAININGS = {
+    "strided pooling": SMALL,
+    "average pooling": setup("[CONV{4}-RELU-POOL{2 average}]*2-(FC{7}-RELU),SOFTMAX"),
+    "NORM": setup("CONV{4}-POOL-NORM-RELU-CONV{3}-NORM-POOL{4}-FC{6}-NORM-RELU,"
+                  "SOFTMAX"),
+    "the recipe's": step.SETUPS["cifar10"],
+}
 
 
 class TestStep:
-    @pytest.mark.parametrize("architecture", ARCHITECTURES)
-    def test_steps_are_of_one_network(self, architecture):
-        images, labels = step._batch(6)
-        recipe = step.SETUPS["cifar10"].recipe
-        steps = step.contenders(architecture, images, labels, recipe)
+    @pytest.mark.parametrize("training", TRAININGS)
+    def test_steps_are_of_one_network(self, training):
+        steps = step.contenders(TRAININGS[training], 6)
         assert set(steps) == {OURS, *(PYTORCH if pytorch.torch else ())}
         step.agree(steps)
         assert all(math.isfinite(call()) for call in steps.values())
@@ -336,10 +343,10 @@ class TestStep:
     @pytest.mark.skipif(pytorch.torch is None, reason="needs PyTorch")
     def test_a_layer_without_a_twin_is_named(self):
         with pytest.raises(NoTwin, match="Dropout has no twin in PyTorch here"):
-            step.measure(1, "CONV-DROPOUT,SOFTMAX", 2, **QUICK)
+            step.measure(1, setup("CONV-DROPOUT,SOFTMAX"), 2, **QUICK)
 
     def test_each_contender_has_all_its_times(self):
-        found = step.measure(2, ARCHITECTURES[0], 4, **QUICK)
+        found = step.measure(2, SMALL, 4, **QUICK)
         assert all(len(times) == 2 for times in found["seconds"].values())
         assert f"A training step, batch {found['batch']}" in step.lines(found)
 
@@ -358,8 +365,7 @@ class TestSoak:
         assert slope == pytest.approx(20) and not flat
 
     def test_it_trains_and_looks(self):
-        setup = replace(soak.SETUPS["shapes"], architecture="CONV{2}-RELU,SOFTMAX")
-        found = soak.measure(4, setup, batch=2, every=2)
+        found = soak.measure(4, setup("CONV{2}-RELU,SOFTMAX"), batch=2, every=2)
         assert [one["step"] for one in found["seen"]] == [0, 2, 4]
         assert "MiB a thousand steps" in soak.lines(found)[-1]
 
