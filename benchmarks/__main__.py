@@ -15,6 +15,7 @@ from benchmarks import (
     compiling,
     hardware,
     pytorch,
+    race,
     shapes,
     soak,
     step,
@@ -24,8 +25,8 @@ from benchmarks.contenders import CONTENDERS, WrongResult
 from convlab import storage
 from convlab.layers.threads import at_most
 
-PARTS = ("shapes", "step", "compile", "tricks", "soak")
-LONG = ("soak",)  # run only where asked for
+PARTS = ("shapes", "step", "compile", "tricks", "soak", "race")
+LONG = ("soak", "race")  # run only where asked for
 BUSY = 0.05  # part of the processors' time that others may use
 
 
@@ -53,12 +54,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=_threads, default=_cores(),
                         help="of each contender (all cores)")
     parser.add_argument("--only", action="append", choices=PARTS, help="this part; can "
-                        "be given again. All but soak where nothing is asked for")
+                        "be given again. All but soak and race where nothing is asked for")
     parser.add_argument("--layers", default="", metavar="WORD", help="of the shapes, "
                         "those that have this word in their names")
     parser.add_argument("--contenders", default="", metavar="WORD", help="for the "
                         "shapes, beside ours those that have this word in their names")
     parser.add_argument("--steps", type=_count, default=2000, help="of the soak (2000)")
+    parser.add_argument("--seed", type=int, default=0, help="of the race (0)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all times")
     return parser
 
@@ -93,7 +95,8 @@ def measure(given: argparse.Namespace, asked: Sequence[str]
         "step": partial(step.measure, given.repeats),
         "compile": compiling.measure,
         "tricks": partial(tricks.measure, given.repeats),
-        "soak": partial(soak.measure, given.steps)}
+        "soak": partial(soak.measure, given.steps),
+        "race": partial(race.measure, given.seed)}
     found: dict[str, Any] = {"others": {}}
     with at_most(given.threads), pytorch.threads(given.threads):
         for name in dict.fromkeys(("machine", *asked)):
@@ -117,6 +120,7 @@ def section(part: str, found: Mapping[str, Any]) -> list[str]:
     printers = {
         "machine": hardware.lines, "step": step.lines, "compile": compiling.lines,
         "tricks": tricks.lines, "soak": soak.lines,
+        "race": race.lines,
         "shapes": lambda rows: shapes.lines(rows, found["machine"])}
     return [*printers[part](found[part]), *_others(part, found)]
 

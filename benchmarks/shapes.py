@@ -99,6 +99,7 @@ def _measure(problem: Problem, repeats: int, contenders: Sequence[Contender],
         "flops": {pass_: problem.flops(pass_) for pass_ in PASSES},
         "bytes": {pass_: problem.bytes(pass_) for pass_ in PASSES},
         "seconds": seconds,
+        "missing": [one.name for one in contenders if not one.installed],
         "parts": {one.name: str_of_part(one.problem(problem), problem)
                   for one in present if one.problem(problem) != problem}}
 
@@ -142,9 +143,10 @@ def against_pytorch(row: Mapping[str, Any], pass_: str, of: Of = median
     return min(theirs) / seconds[OURS] if theirs else None
 
 
-def lines(rows: Sequence[Mapping[str, Any]], machine: Mapping[str, Any],
-          names: Sequence[str] = tuple(one.name for one in CONTENDERS)) -> list[str]:
+def lines(rows: Sequence[Mapping[str, Any]], machine: Mapping[str, Any]) -> list[str]:
     """The tables: what the layers are, each pass, and what bounds it."""
+    names = [one.name for one in CONTENDERS
+             if one.name in rows[0]["seconds"] or one.name in rows[0]["missing"]]
     text = title("Convolution layers, float32")
     text += table(("layer", "images", "", "batch", "GFLOP"), [
         (row["name"], row["layer"].split(",")[0], row["layer"].split(", ")[1],
@@ -197,7 +199,8 @@ def _mean_ratio(rows: Sequence[Mapping[str, Any]], pass_: str, name: str) -> str
 def _verdict(rows: Sequence[Mapping[str, Any]], pass_: str) -> list[str]:
     """By the medians, and by the best times, which other processes hinder less."""
     if against_pytorch(rows[0], pass_) is None:
-        return [f"PyTorch is {MISSING}: see CONTRIBUTING.md, Speed."]
+        missing = set(PYTORCH) & set(rows[0]["missing"])
+        return [f"PyTorch is {MISSING}: see CONTRIBUTING.md, Speed."] * bool(missing)
     text = ["PyTorch's faster layout / ours:"]
     for name, of in (("medians", median), ("best times", min)):
         ratios = {row["name"]: against_pytorch(row, pass_, of) for row in rows}
