@@ -31,7 +31,8 @@ ORDERS = {"grade": (scratch.ASSIGNMENT, "--seed", "4"), "feedback": ()}
 VICTIMS = (("grader", "grade"), ("worker", "grade"), ("student", "grade"),
            ("grader", "feedback"))  # fmt: skip
 VICTIMS_ON_CLUSTER = (("scheduler", "grade"), *VICTIMS)
-SCHEDULER_GONE = "The Dask scheduler at"
+# What the grader says when it has lost the scheduler, or never met it.
+SCHEDULER_GONE = ("The Dask scheduler at", "There is no Dask scheduler at")
 MOST_RESTARTS = 5
 LOOK = 0.01  # seconds between two looks at what runs
 COLUMNS = "{:>3}  {:<9}  {:<8}  {:>8}  {:>8}  {:>9}  {}"
@@ -171,8 +172,9 @@ class Run:
             self.restarts += 1
             if self.cluster and self.cluster.lost_its_scheduler:
                 self._start_cluster()
-                if SCHEDULER_GONE not in self._said():
-                    self.errors.append(f"{step} said: {self._said()}")
+                said = self._said()
+                if not any(words in said for words in SCHEDULER_GONE):
+                    self.errors.append(f"{step} said: {said}")
             elif code > 0:
                 self.errors.append(f"{step} failed: {self._said()}")
         raise RuntimeError(f"{step} does not finish: see {self.trial.log}")
