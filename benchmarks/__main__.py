@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=_threads, default=_cores(),
                         help="of each contender (all cores)")
     parser.add_argument("--only", action="append", choices=PARTS, help="this part; can "
-                        "be given again. All but soak and race where nothing is asked for")
+                        "be given again. All but soak and race, if none is given")
     parser.add_argument("--layers", default="", metavar="WORD", help="of the shapes, "
                         "those that have this word in their names")
     parser.add_argument("--contenders", default="", metavar="WORD", help="for the "
