@@ -87,8 +87,12 @@ def _setup(options: argparse.Namespace) -> Setup:
 def _folder(options: argparse.Namespace) -> Path:
     if options.out:
         return options.out
-    setup, recipe = _setup(options), _recipe_name(options)
-    name = f"{recipe}-{setup.recipe.epochs}epochs-seed{options.seed}"
+    return usual_folder(_recipe_name(options), _setup(options))
+
+
+def usual_folder(recipe: str, setup: Setup) -> Path:
+    """Where a run is kept that begins with the recipe of this name."""
+    name = f"{recipe}-{setup.recipe.epochs}epochs-seed{setup.recipe.seed}"
     if setup.architecture != SETUPS[recipe].architecture:
         name += f"-{zlib.crc32(setup.architecture.encode()):08x}"
     return Path("runs") / name
@@ -96,7 +100,7 @@ def _folder(options: argparse.Namespace) -> Path:
 
 def run(setup: Setup, folder: Path) -> int:
     """Train, test once, write the folder; or go on with it; the exit status."""
-    log = _read_log(folder, setup)
+    log = read_log(folder, setup)
     if log:
         print(f"Finished already: test accuracy {log['test_accuracy']:.1%}, in "
               f"{folder}. Delete the folder or give another --out to train anew.")
@@ -115,7 +119,7 @@ def run(setup: Setup, folder: Path) -> int:
     return 0
 
 
-def _read_log(folder: Path, setup: Setup) -> dict[str, Any] | None:
+def read_log(folder: Path, setup: Setup) -> dict[str, Any] | None:
     """The log of a finished run, None before; refuses that of another run."""
     path = folder / LOG
     if not path.exists():
