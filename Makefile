@@ -1,13 +1,12 @@
 # `make demo` and `make test` set up a fresh machine by themselves; `make help`
 # lists the rest. Settings: PYTHON (the interpreter a new .venv is made from),
-# DATA (cifar10 or shapes), EPOCHS, SEED, BENCH (options of `make bench`).
+# DATA (cifar10 or shapes), RECIPE, EPOCHS, SEED, BENCH (options of `make bench`).
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # The demo keeps its class apart from the instructor's own course.
 GRADER := $(BIN)/python -m autograder --course autograder/course/demo
-DATA ?= cifar10
 SEED ?= 0
 ASSIGNMENTS := $(notdir $(wildcard solutions/*))
 
@@ -59,8 +58,9 @@ exercises: $(READY)  ## make exercises/ and the public checks again from solutio
 grade: $(READY)  ## grade what is in autograder/course/submitted
 	$(BIN)/python -m autograder grade $(ASSIGNMENTS)
 
-train: $(READY)  ## train the classifier: DATA=cifar10|shapes EPOCHS=... SEED=...
-	$(BIN)/python -m convlab.train --data $(DATA) --seed $(SEED) $(if $(EPOCHS),--epochs $(EPOCHS))
+train: $(READY)  ## train the classifier: DATA=cifar10|shapes RECIPE=... EPOCHS=... SEED=...
+	$(BIN)/python -m convlab.train $(if $(DATA),--data $(DATA)) $(if $(RECIPE),--recipe $(RECIPE)) \
+	  --seed $(SEED) $(if $(EPOCHS),--epochs $(EPOCHS))
 
 bench: $(READY)  ## how fast the layers are, beside PyTorch's: BENCH="--only shapes"
 	$(BIN)/python -m benchmarks $(BENCH)
