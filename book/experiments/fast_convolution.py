@@ -20,19 +20,27 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import config, njit, prange
 from threadpoolctl import threadpool_limits
 
-from book.experiments.convolutions import WAYS, chunks_as_rows, one_product
+from book.experiments.convolutions import (
+    WAYS,
+    chunks_as_rows,
+    eight_pixels,
+    one_product,
+    tile_by_tile,
+)
 from convlab.arithmetic import Conv, Shape, times
-from convlab.layers import conv, conv2d_backward, conv2d_forward, threads
+from convlab.layers import conv2d_backward, direct, products, threads
+from convlab.layers.registers import on_stack
+from convlab.layers.scratch import aligned
 
 DATA = "random numbers in the shapes of six convolution layers, float32"
 SEED = 0
 ROUNDS = 7
 REST = 0.03  # seconds
 PYTHON_MACS = 150_000  # of each layer, about so many are left to plain Python
-FLOAT = 4  # bytes
+IN_REGISTERS = 256  # numbers: as many sums as the course's layer holds
 
 
 @dataclass(frozen=True)
@@ -111,6 +119,7 @@ def run(seed: int) -> dict[str, Any]:
     with other_work():
         outcome["threads_with_other_work"] = threads_compared(*large)
     outcome["tiles"] = tile_sizes(*large)
+    outcome["sums"] = where_sums_are(*large)
     outcome["limits"] = limits(rng)
     outcome["order"] = reading_order()
     outcome["caches"] = round_trips(rng)
@@ -190,8 +199,7 @@ def python_part(case: Case, x: np.ndarray) -> np.ndarray:
 
 def threads_compared(x: np.ndarray, w: np.ndarray, b: np.ndarray) -> dict[str, float]:
     """Medians of one layer with one thread, with BLAS's, with ours, and with both."""
-    f_h, f_w = w.shape[1:3]
-    y = np.empty((len(x), x.shape[1] - f_h + 1, x.shape[2] - f_w + 1, len(w)), x.dtype)
+    y = outputs(x, w)
 
     def limited(most: int | None, call: Callable, *args: Any) -> None:
         with threadpool_limits(most, "blas"):
@@ -199,17 +207,17 @@ def threads_compared(x: np.ndarray, w: np.ndarray, b: np.ndarray) -> dict[str, f
 
     def alone() -> None:
         with threads.at_most(1):
-            conv2d_forward(x, w, b)
+            tile_by_tile(x, w, b, 1, y)
 
     def both() -> None:
         with ours_and_blas():
-            conv2d_forward(x, w, b)
+            tile_by_tile(x, w, b, 1, y)
 
     return medians(timed({
         "one product, one thread": partial(limited, 1, one_product, x, w, b, 1, y),
         "one product, BLAS's threads": partial(one_product, x, w, b, 1, y),
         "tiles, one thread": alone,
-        "tiles, our threads": partial(conv2d_forward, x, w, b),
+        "tiles, our threads": partial(tile_by_tile, x, w, b, 1, y),
         "tiles, our threads and BLAS's": both,
     }))
 
@@ -229,7 +237,7 @@ def other_work() -> Iterator[None]:
 
 @contextlib.contextmanager
 def ours_and_blas() -> Iterator[None]:
-    """The layer's threads, each of whose products starts BLAS's threads as well."""
+    """Our threads, each of whose products starts BLAS's threads as well."""
     guard = threads._one_blas_thread
     threads._one_blas_thread = contextlib.nullcontext()
     try:
@@ -238,30 +246,81 @@ def ours_and_blas() -> Iterator[None]:
         threads._one_blas_thread = guard
 
 
-def tile_sizes(x: np.ndarray, w: np.ndarray, b: np.ndarray) -> dict[str, list]:
-    """The course's layer with tiles from 16 KiB up to all that a thread does."""
-    sizes = [2**power for power in range(14, 27)]
+def outputs(x: np.ndarray, w: np.ndarray) -> np.ndarray:
+    """An empty y (N, H', W', K) for stride 1 and no padding."""
+    (rows, columns), (f_h, f_w) = x.shape[1:3], w.shape[1:3]
+    return np.empty((len(x), rows - f_h + 1, columns - f_w + 1, len(w)), x.dtype)
+
+
+def tile_sizes(x: np.ndarray, w: np.ndarray, b: np.ndarray) -> dict[str, Any]:
+    """One layer with tiles from 16 KiB up to all that a thread does."""
+    sizes, y = [2**power for power in range(14, 27)], outputs(x, w)
 
     def with_tiles(size: int) -> None:
-        before, conv.TILE_BYTES = conv.TILE_BYTES, size
+        before, products.TILE_BYTES = products.TILE_BYTES, size
         try:
-            conv2d_forward(x, w, b)
+            tile_by_tile(x, w, b, 1, y)
         finally:
-            conv.TILE_BYTES = before
+            products.TILE_BYTES = before
 
     found = medians(timed({str(size): partial(with_tiles, size) for size in sizes}))
-    return {"bytes": sizes, "seconds": list(found.values()), "ours": conv.TILE_BYTES}
+    return {"bytes": sizes, "seconds": list(found.values()),
+            "ours": products.TILE_BYTES}
+
+
+def where_sums_are(x: np.ndarray, w: np.ndarray, b: np.ndarray) -> dict[str, float]:
+    """GFLOP/s of the same loops on one core, with sums in an array and in registers,
+    and of the whole matrix on one core. The filters must be one block of the layer's.
+    """
+    block, y = len(w), outputs(x, w)
+    weights = direct.pack(w, block).reshape(*w.shape[1:], block)
+    sums = aligned((direct.PIXELS * block,), x.dtype)
+
+    def matrix() -> None:
+        with threadpool_limits(1, "blas"):
+            one_product(x, w, b, 1, y)
+
+    found = medians(timed({
+        "one product": matrix,
+        "in an array, any number of filters": partial(
+            eight_pixels(None, False), x, weights, b, y, sums),
+        "in an array": partial(eight_pixels(block, False), x, weights, b, y, sums),
+        "in registers": partial(eight_pixels(block, True), x, weights, b, y, sums)}))
+    return {name: rounded(2 * y.size * w[0].size / seconds / 1e9)
+            for name, seconds in found.items()}
 
 
 def limits(rng: np.random.Generator) -> dict[str, float]:
-    """The most that the machine does: of a large product, and of a plain copy."""
-    side, long = 2048, 1 << 25
+    """The most that the machine does: in registers, in a large product, and in a
+    plain copy."""
+    side, long, turns = 2048, 1 << 25, 1 << 18
     a = rng.normal(size=(side, side)).astype(np.float32)
     source, target = np.ones(long, np.float32), np.empty(long, np.float32)
+    start, cores = np.full(IN_REGISTERS, 0.5, np.float32), config.NUMBA_NUM_THREADS
     found = medians(timed({
+        "registers": partial(threads.share, _multiply_add, cores,
+                             threads.WORTH_SHARING, turns, start),
         "product": partial(np.dot, a, a), "copy": partial(_copy, source, target)}))
-    return {"gflops": rounded(2 * side**3 / found["product"] / 1e9),
+    operations = 2 * cores * turns * IN_REGISTERS
+    return {"registers": rounded(operations / found["registers"] / 1e9),
+            "gflops": rounded(2 * side**3 / found["product"] / 1e9),
             "gigabytes": rounded(2 * source.nbytes / found["copy"] / 1e9)}
+
+
+@njit(fastmath=direct.LOOSE, nogil=True)
+def _multiply_add(first, last, turns, start):
+    """`turns` times, for each part of the work: all that is in registers, times a
+    number and plus another."""
+    held, factor, more = on_stack(IN_REGISTERS, start), start[0], start[1]
+    for k in range(IN_REGISTERS):
+        held[k] = start[k]
+    for _ in range((last - first) * turns):
+        for k in range(IN_REGISTERS):
+            held[k] = held[k] * factor + more
+    total = start[0]
+    for k in range(IN_REGISTERS):
+        total += held[k]
+    return total  # what nobody asks for, the compiler leaves out
 
 
 @njit(parallel=True)
@@ -325,12 +384,13 @@ def _walk(following, reads):
 FIRST_CALL = """
 import time
 import numpy as np
-from convlab.layers import conv
-x, chunks = np.ones((1, 6, 6, 1), np.float32), np.empty((16, 9), np.float32)
-slide = conv.Slide(3, 3, 1, 0, 4, 4)
+from convlab.layers import direct
+x, w = np.ones((1, 6, 6, 1), np.float32), np.ones((16, 3, 3, 1), np.float32)
+y, slide = np.empty((1, 4, 4, 16), np.float32), direct.Slide(3, 3, 1, 0, 0, 4, 4)
+packed, biases = direct.pack(w, 16), direct.pack_biases(w[:, 0, 0, 0], 16)
 for _ in range(2):
     started = time.perf_counter()
-    conv._copy_chunks(x, chunks, 0, slide)
+    direct.forward(0, 1, x, packed, biases, y, slide, False)
     print(time.perf_counter() - started)
 """
 

@@ -27,7 +27,7 @@ from .gradients import (
 from .grids import coverage, padding, positions
 from .heads import anchors, captioned, every_pixel, neighbours, pose, two_streams
 from .loss import pull, scores_to_probabilities, surprise, tempered
-from .memory import chunk_rows, memory_order
+from .memory import chunk_rows, held_sums, memory_order
 from .networks import (
     block,
     comparison,
@@ -53,14 +53,14 @@ from .whole import budget, image_to_scores, ladder
 FIGURES = {function.__name__: function for function in (
     accuracies, activation_map, anchors, blame, block, budget, by_class, by_size,
     captioned, chunk_rows, comparison, costs, coverage, dot_product, errors_by_epoch,
-    every_pixel, fading_gradients, filter_bank, image_to_scores, input_gradient, ladder,
-    last_places, losses, mark_one, matrix_times_vector, memory_order, moved, neighbours,
-    one_epoch, one_position, padding, partial_connections, paths, perceptron_line,
-    pixel, pooling, pooling_gradient, pose, positions, profile, pull, reach, roofline,
-    same_region, schedules, scores_to_probabilities, sequence, shifted_pooling,
-    shrinking, small_graph, sound_to_states, speeds, stacked_windows, stamps,
-    step_errors, stretching, surprise, tempered, there_and_back, two_gpus, two_streams,
-    unrolling, up_and_back, up_down_up, valley, ways_to_begin, weight_gradient,
-    weight_table, wires)}
+    every_pixel, fading_gradients, filter_bank, held_sums, image_to_scores,
+    input_gradient, ladder, last_places, losses, mark_one, matrix_times_vector,
+    memory_order, moved, neighbours, one_epoch, one_position, padding,
+    partial_connections, paths, perceptron_line, pixel, pooling, pooling_gradient, pose,
+    positions, profile, pull, reach, roofline, same_region, schedules,
+    scores_to_probabilities, sequence, shifted_pooling, shrinking, small_graph,
+    sound_to_states, speeds, stacked_windows, stamps, step_errors, stretching, surprise,
+    tempered, there_and_back, two_gpus, two_streams, unrolling, up_and_back, up_down_up,
+    valley, ways_to_begin, weight_gradient, weight_table, wires)}
 
 __all__ = ["FIGURES", "Drawing", *FIGURES]

@@ -1,4 +1,5 @@
-"""Figures of arrays in memory: orders of reading, and chunks laid out as rows."""
+"""Figures of arrays in memory: orders of reading, chunks laid out as rows, and sums
+that are in no memory at all."""
 
 from __future__ import annotations
 
@@ -110,3 +111,46 @@ def chunk_rows(x: Matrix, filters: Sequence[Matrix], row: int, column: int) -> D
         "filter, and gives "
         f"{times((len(chunks), len(filters)))}, one column a map; the marked row is "
         f"{', '.join(map(signed, y[marked]))}.")
+
+
+def held_sums(pixels: int, filters: int, vector: int) -> Drawing:
+    """A table of sums, and the column and the row whose products are added to it.
+
+    One number of each pixel, one weight of each filter. Every `vector` sums of a row
+    are one register; a register holds as many of the weights.
+    """
+    if filters % vector:
+        raise SizeError(f"{filters} filters do not come in vectors of {vector}")
+    cell, high, left, top, gap = 12, 24, 76, 78, 14
+    wide = filters * cell
+    canvas = Canvas(left + wide + 8, top + pixels * high + 34)
+    canvas.text(left, 18, f"a weight of each of {filters} filters", anchor="start",
+                bold=True)
+    for k in range(filters):
+        canvas.box(left + k * cell, top - gap - high, cell, high, palette.FILTER,
+                   fill=0.3, stroke=0.6)
+    for row in range(pixels):
+        y = top + row * high
+        canvas.box(left - gap - high, y, high, high, palette.INPUT, fill=0.3, stroke=1)
+        canvas.text(left - gap - high / 2, y + high * 0.7, row + 1)
+        for k in range(filters):
+            canvas.box(left + k * cell, y, cell, high, palette.OUTPUT, fill=0.13,
+                       stroke=0.6)
+    for start in range(0, filters, vector):
+        x = left + start * cell
+        canvas.box(x, top - gap - high, vector * cell, high, palette.FILTER, fill=0,
+                   stroke=2.5)
+        for row in range(pixels):
+            canvas.box(x, top + row * high, vector * cell, high, palette.OUTPUT,
+                       fill=0, stroke=2.5)
+    registers, loaded = pixels * filters // vector, filters // vector
+    canvas.text(8, top - gap, "pixels", SMALL + 1, anchor="start")
+    canvas.text(left, top + pixels * high + 22,
+                f"{pixels * filters} sums, in {registers} registers", anchor="start")
+    return canvas.finish(
+        f"A column of {pixels} boxes, one number for each of {pixels} pixels, and a "
+        f"row of {filters} boxes, one weight for each of {filters} filters, in "
+        f"{loaded} groups of {vector}. Between them a table of {pixels} rows and "
+        f"{filters} columns, the sums. It is outlined in {registers} groups of "
+        f"{vector}: each is one register, to which the product of its row's number "
+        "and its columns' weights is added.")

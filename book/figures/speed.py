@@ -89,7 +89,7 @@ def roofline(layers: Mapping[str, Mapping], gflops: float, gigabytes: float
     """Layers under what arithmetic and memory allow.
 
     Each layer has two marks: through the whole im2col matrix, where that matrix is
-    written to memory and read again, and the course's tiles, where it is not.
+    written to memory and read again, and the course's layer, which makes none.
     """
     whole, tiled = {}, {}
     for name, layer in layers.items():

@@ -100,6 +100,7 @@ EXAMPLES = {
                                        "size of the array", 2**11),
     "chunk_rows": lambda: figures.chunk_rows(P, [[[1, 0], [0, 1]], [[0, 2], [3, 0]]],
                                              1, 1),
+    "held_sums": lambda: figures.held_sums(8, 32, 16),
     "input_gradient": lambda: figures.input_gradient([[1, 2], [3, -1]], W, 2, 2, 2),
     "memory_order": lambda: figures.memory_order(4, 8, 4, False),
     "roofline": lambda: figures.roofline(TIMED, 90.0, 12.0),

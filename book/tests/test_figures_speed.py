@@ -74,6 +74,13 @@ def test_chunks_as_rows_and_their_product():
     assert alt.endswith("the marked row is 15, 3.")  # 5 + 10, 9 - 6
 
 
+def test_sums_held_in_registers():
+    drawing = figures.held_sums(4, 24, 8)
+    assert "96 sums, in 12 registers" in drawing.svg
+    assert "in 3 groups of 8" in drawing.alt
+    assert "outlined in 12 groups of 8" in drawing.alt
+
+
 def test_operations_a_byte_by_hand():
     assert intensity(LAYER, columns=False) == 400 / (4 * (10 + 6 + 4))
     assert intensity(LAYER, columns=True) == 400 / (4 * (10 + 6 + 4 + 2 * 30))
@@ -100,6 +107,7 @@ def test_axes_by_factors_and_evenly():
     lambda: figures.memory_order(3, 8, 4, True),
     lambda: figures.memory_order(4, 7, 3, False),
     lambda: figures.chunk_rows(X, [W], 2, 0),
+    lambda: figures.held_sums(8, 32, 12),
     lambda: figures.weight_gradient(X, DY, 2, 0),
     lambda: figures.input_gradient(DY, W, 0, 0, stride=0),
 ])
