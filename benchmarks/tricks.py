@@ -15,11 +15,13 @@ from tqdm import tqdm
 
 from benchmarks import timing
 from benchmarks.contenders import TOLERANCE, WrongResult
+from benchmarks.problem import Problem
 from benchmarks.shapes import problems
 from benchmarks.tables import milliseconds, ratio, table, title
 from benchmarks.timing import Call, median
 from convlab import layers
-from convlab.layers.threads import at_most
+from convlab.layers import direct, products
+from convlab.layers.threads import at_most, share
 
 
 class Pair(NamedTuple):
@@ -51,6 +53,85 @@ def threads() -> Pair:
             return convolve()
 
     return Pair(convolve, alone)
+
+
+@trick("loops with sums in registers, not im2col tiles (convolution forward)")
+def direct_loops() -> Pair:
+    problem = problems()[-1]
+    given = problem.inputs
+    return Pair(partial(layers.conv2d_forward, given.x, given.w, given.b,
+                        *problem.places), partial(_by_products, problem))
+
+
+@trick("the same for filters of 1x1, where the product needs no im2col")
+def pointwise_loops() -> Pair:
+    problem = next(one for one in problems() if one.layer.size == 1)
+    given = problem.inputs
+    rows, w = given.x.reshape(-1, given.x.shape[3]), given.w.reshape(len(given.w), -1)
+    return Pair(
+        partial(layers.conv2d_forward, given.x, given.w, given.b, *problem.places),
+        lambda: (rows @ w.T + given.b).reshape(problem.inputs.dy.shape))
+
+
+@trick("im2col in tiles that stay in the cache, not as a whole")
+def tiles() -> Pair:
+    problem = problems()[-1]
+
+    def whole() -> np.ndarray:
+        before, products.TILE_BYTES = products.TILE_BYTES, 1 << 40
+        try:
+            return _by_products(problem)
+        finally:
+            products.TILE_BYTES = before
+
+    return Pair(partial(_by_products, problem), whole)
+
+
+def _by_products(problem: Problem) -> np.ndarray:
+    """The forward pass by im2col, tile by tile, shared among the threads."""
+    given, (stride, pad) = problem.inputs, problem.places
+    y = np.empty_like(given.dy)
+    slide = direct.Slide(*given.w.shape[1:3], stride, pad, pad, *y.shape[1:3])
+    share(products.forward, len(given.x), y.size, given.x, given.w, given.b, y, slide)
+    return y
+
+
+@trick("RELU in the convolution's own pass over its output (first CIFAR-10 layer)")
+def convolution_and_relu() -> Pair:
+    # 2x2 filters on 32x32x3 images: so little arithmetic that passes count.
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((128, 32, 32, 3)).astype(np.float32)
+    w = rng.standard_normal((24, 2, 2, 3)).astype(np.float32)
+    b = np.zeros(24, np.float32)
+    return Pair(lambda: layers.conv2d_relu_forward(x, w, b),
+                lambda: layers.relu_forward(layers.conv2d_forward(x, w, b)))
+
+
+@trick("no gradient by the images where nobody asks for it (first layer)")
+def no_image_gradients() -> Pair:
+    problem = problems()[-1]
+    given, places = problem.inputs, problem.places
+    return Pair(
+        lambda: layers.conv2d_weight_gradients(given.dy, given.x, given.w, *places),
+        lambda: layers.conv2d_backward(given.dy, given.x, given.w, *places)[1:])
+
+
+@trick("work arrays kept from call to call (convolution forward)")
+def kept_work_arrays() -> Pair:
+    problem = problems()[-1]
+    given = problem.inputs
+    convolve = partial(layers.conv2d_forward, given.x, given.w, given.b,
+                       *problem.places)
+
+    def anew() -> np.ndarray:
+        before = direct.work_array
+        direct.work_array = lambda name, shape, dtype: np.empty(shape, dtype)
+        try:
+            return convolve()
+        finally:
+            direct.work_array = before
+
+    return Pair(convolve, anew)
 
 
 @trick("NORM and RELU in the same pass over memory (forward)")
