@@ -191,26 +191,6 @@ class Distances:
 
 
 @dataclass(frozen=True)
-class BatchNorm:
-    """A learned scale and shift for each channel (Ioffe and Szegedy 2015).
-
-    Its arithmetic can be folded into the convolution before it: no MACs.
-    """
-
-    def output_shape(self, shape: Shape) -> Shape:
-        return shape
-
-    def parameters(self, shape: Shape) -> int:
-        return 2 * shape[-1]
-
-    def macs(self, shape: Shape) -> int:
-        return 0
-
-    def sees(self, field: ReceptiveField) -> ReceptiveField:
-        return field
-
-
-@dataclass(frozen=True)
 class Thinned:
     """Every `stride`-th row and column, and channels of zeros up to `channels`.
 

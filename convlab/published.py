@@ -14,9 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from convlab.arithmetic import Conv, Dense, Layer, Pool, Relu, Row, Shape, trace
+from convlab.arithmetic import Conv, Dense, Layer, Norm, Pool, Relu, Row, Shape, trace
 from convlab.blocks import (
-    BatchNorm,
     Distances,
     GroupedConv,
     Parallel,
@@ -227,7 +226,7 @@ def _convolution(filters: int, size: int, stride: int = 1, relu: bool = True) ->
     pad = (size - 1) // 2
     conv = (UnevenConv(filters, size, stride, (pad, pad - 1), bias=False)
             if stride == 2 else Conv(filters, size, 1, pad, bias=False))
-    return (conv, BatchNorm()) + ((Relu(),) if relu else ())
+    return (conv, Norm()) + ((Relu(),) if relu else ())
 
 
 def residual(channels: int, filters: int, stride: int = 1) -> Chain:

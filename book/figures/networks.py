@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from convlab.arithmetic import (
     Conv,
     Layer,
+    Norm,
     Pool,
     Relu,
     Row,
@@ -16,7 +17,6 @@ from convlab.arithmetic import (
     times,
 )
 from convlab.blocks import (
-    BatchNorm,
     Block,
     GroupedConv,
     Parallel,
@@ -243,7 +243,7 @@ def _boxes(rows: Sequence[Row]) -> list[tuple[str, str, str]]:
     """(name, output shape, colour) of each layer that is drawn."""
     return [(_named(row.layer), times(row.output_shape),
              palette.FILTER if isinstance(row.layer, Conv) else palette.EXTRA)
-            for row in rows if not isinstance(row.layer, Relu | BatchNorm)]
+            for row in rows if not isinstance(row.layer, Relu | Norm)]
 
 
 def _named(layer: Layer) -> str:

@@ -9,6 +9,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from convlab.arithmetic import (
     Conv,
     Dense,
+    Norm,
     Pool,
     ReceptiveField,
     Relu,
@@ -17,7 +18,6 @@ from convlab.arithmetic import (
     trace,
 )
 from convlab.blocks import (
-    BatchNorm,
     Distances,
     GroupedConv,
     Parallel,
@@ -101,7 +101,7 @@ def test_small_layers():
     assert Subsampling(2, 2).output_shape(shape) == (2, 3, 3)
     assert Subsampling(2, 2).parameters(shape) == 3 * (1 + 1)
     assert Subsampling(2, 2).macs(shape) == (2 * 3 * 3) * 4
-    assert (BatchNorm().output_shape(shape), BatchNorm().parameters(shape)) == (
+    assert (Norm().output_shape(shape), Norm().parameters(shape)) == (
         shape, 3 + 3)
     assert (Distances(10).output_shape((84,)), Distances(10).parameters((84,)),
             Distances(10).macs((84,))) == ((10,), 0, 840)
@@ -146,7 +146,7 @@ def test_a_block_sees_as_much_as_its_widest_branch():
 
 def test_depth_counts_weighted_layers_on_the_longest_way():
     assert depth([Conv(4, 3), Relu(), BRANCHES, Pool(), Dense(10)]) == 1 + 2 + 1
-    assert depth([Residual((Conv(4, 1), BatchNorm(), Conv(4, 1)), (Conv(4, 1),))]) == 2
+    assert depth([Residual((Conv(4, 1), Norm(), Conv(4, 1)), (Conv(4, 1),))]) == 2
 
 
 @pytest.mark.parametrize("call, message", [
