@@ -45,7 +45,7 @@ IMAGES = 2000
 GRACE = 0.01  # about one standard error: so many images measure no finer
 BATCH = 50  # images sent at once, fewer where a layer's output is large
 SECONDS = 60.0  # the longest that one layer may take for a batch
-BEYOND = 0.92  # of CIFAR-10: no network of this course comes near
+BEYOND = 0.92  # of CIFAR-10: no network of the layers below comes near
 FORWARD = ("conv2d_forward", "maxpool_forward", "avgpool_forward", "relu_forward",
            "dense_forward")
 # Bounds that no network of this course comes near.
