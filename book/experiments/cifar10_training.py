@@ -1,4 +1,4 @@
-"""Chapter "Training on CIFAR-10": the training that `make train` runs, recorded.
+"""Chapter "Training on CIFAR-10": a training in the lecture's plainest pattern.
 
 Architecture and recipe are those of `convlab.recipes`, whatever they are now.
 """

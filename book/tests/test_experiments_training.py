@@ -10,6 +10,7 @@ import pytest
 
 from book.experiments import (
     cifar10_augmentation,
+    cifar10_classifier,
     cifar10_training,
     filters_cifar10,
     filters_shapes,
@@ -84,6 +85,38 @@ def test_cifar10_training_records_what_it_tested(small, few):
     conv, dense = 4 * (5 * 5 * 3 + 1), 10 * (8 * 8 * 4 + 1)
     assert found["parameters"] == conv + dense
     json.dumps({k: v for k, v in found.items() if not isinstance(v, np.ndarray)})
+
+
+@pytest.fixture
+def runs(monkeypatch, few, tmp_path):
+    """Three seeds of a small classifier, in runs/ of a folder of their own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(cifar10_classifier.SETUPS, "cifar10", replace(
+        SMALL, architecture="CONV{4}-POOL{4}-NORM-RELU,SOFTMAX",
+        recipe=replace(SMALL.recipe, mirror=True)))
+    monkeypatch.setattr(cifar10_classifier.data, "load", lambda name: few)
+    return tmp_path / "runs"
+
+
+def test_the_classifier_is_trained_once_for_each_seed(runs, few, capsys):
+    found = cifar10_classifier.run(5)
+    assert [one["seed"] for one in found["runs"]] == [5, 6, 7]
+    right = (found["predictions"] == few.test_labels).mean()
+    assert right == found["runs"][0]["test_accuracy"]
+    assert len({one["test_accuracy"] for one in found["runs"]}) > 1
+    assert (found["learned_from"], found["tested"]) == (60 - 10, 30)
+    json.dumps({k: v for k, v in found.items() if not isinstance(v, np.ndarray)})
+    capsys.readouterr()
+    again = cifar10_classifier.run(5)  # nothing is trained again
+    assert again["runs"] == found["runs"]
+    assert capsys.readouterr().out.count("Finished already") == 3
+
+
+def test_a_run_of_another_machine_is_not_recorded(runs, monkeypatch):
+    cifar10_classifier.run(0)
+    monkeypatch.setattr(cifar10_classifier, "machine", lambda: "another, 1 core")
+    with pytest.raises(ValueError, match="no finished run of this machine"):
+        cifar10_classifier.run(0)
 
 
 def test_augmentation_changes_the_images_and_nothing_else(small):
