@@ -3,7 +3,10 @@
 Everything is timed in rounds, each way once a round, so that what else the machine
 does meets all of them alike; what is recorded is the median of the rounds. Before
 each call there is a short rest, in which the threads of the call before stop
-waiting for more work. The input is padded beforehand.
+waiting for more work, and then one that does not count: it wakes the call's own
+threads, which are awake in a training (a thread that has slept begins on the core
+of the one that wakes it, and takes milliseconds to find another). The input is
+padded beforehand.
 """
 
 from __future__ import annotations
@@ -129,13 +132,12 @@ def run(seed: int) -> dict[str, Any]:
 
 
 def timed(calls: Mapping[str, Callable[[], Any]]) -> dict[str, list[float]]:
-    """Seconds of each call in each round, after one call that does not count."""
-    for call in calls.values():
-        call()
+    """Seconds of each call in each round, each after one that does not count."""
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(ROUNDS):
         for name, call in calls.items():
             time.sleep(REST)
+            call()
             started = time.perf_counter()
             call()
             seconds[name].append(time.perf_counter() - started)
