@@ -10,13 +10,14 @@ from several threads at once and after a fork.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextvars import ContextVar
 from functools import cache
 from itertools import pairwise
-from threading import Lock
+from threading import Lock, get_native_id
 from typing import Any
 
 import numba
@@ -55,13 +56,50 @@ def share(work: Callable, items: int, size: int, *args: Any) -> list[Any]:
         return [work(0, items, *args)]
     ends = [items * part // parts for part in range(parts + 1)]
     with _one_blas_thread:
-        helpers = [_pool().submit(work, first, last, *args)
+        cores = _keep_apart()
+        helpers = [_pool().submit(_elsewhere, cores, work, first, last, *args)
                    for first, last in pairwise(ends[1:])]
         try:
             results = [work(ends[0], ends[1], *args)]
         finally:  # nothing is left at work on the arrays after an error
             wait(helpers)
         return results + [helper.result() for helper in helpers]
+
+
+# A thread that wakes another one is often given it to its own core, where the other
+# waits for milliseconds while a second core does nothing, until the system moves it.
+# So before they are woken, our helpers are kept off this core, and once they run, they
+# may go where they like: only where they begin is decided.
+
+
+def _keep_apart() -> set[int]:
+    """Keep the helpers off the core that this runs on; the cores there are."""
+    if _current_core is None:
+        return set()
+    cores = os.sched_getaffinity(0)
+    others = cores - {_current_core()}
+    for helper in _pool().ids if others else ():
+        with contextlib.suppress(OSError):
+            os.sched_setaffinity(helper, others)
+    return cores
+
+
+def _elsewhere(cores: set[int], work: Callable, *args: Any) -> Any:
+    """What the work returns, done by a helper that may use these cores from now on."""
+    if cores:
+        with contextlib.suppress(OSError):
+            os.sched_setaffinity(0, cores)
+    return work(*args)
+
+
+def _find_current_core() -> Callable[[], int] | None:
+    """sched_getcpu(3), where there is one and threads can be kept on cores."""
+    if not hasattr(os, "sched_setaffinity"):
+        return None
+    return getattr(ctypes.CDLL(None), "sched_getcpu", None)
+
+
+_current_core = _find_current_core()
 
 
 class _OneBlasThread:
@@ -98,10 +136,18 @@ def _blas() -> list[LibController]:
     return ThreadpoolController().select(user_api="blas").lib_controllers
 
 
+class _Pool(ThreadPoolExecutor):
+    """The helpers, and the numbers by which the system knows them."""
+
+    def __init__(self) -> None:
+        self.ids: list[int] = []
+        super().__init__(numba.config.NUMBA_NUM_THREADS, thread_name_prefix="convlab",
+                         initializer=lambda: self.ids.append(get_native_id()))
+
+
 @cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(
-        numba.config.NUMBA_NUM_THREADS, thread_name_prefix="convlab")
+def _pool() -> _Pool:
+    return _Pool()
 
 
 def _start_anew() -> None:

@@ -139,3 +139,31 @@ print(os.waitpid(child, 0)[1])
     done = subprocess.run([sys.executable, "-c", code], capture_output=True,
                           text=True, timeout=300)
     assert done.stdout == "0\n", done.stderr
+
+
+@pytest.mark.skipif(threads._current_core is None or (os.cpu_count() or 1) < 2,
+                    reason="needs Linux and two cores")
+def test_helpers_begin_on_another_core_and_may_go_anywhere(three_threads):
+    cores = os.sched_getaffinity(0)
+    if len(cores) < 2:
+        pytest.skip("this process may use one core")
+    threads.share(lambda first, last: None, 3, 3)  # starts them
+    here = threads._current_core()
+    assert threads._keep_apart() == cores
+    assert threads._pool().ids
+    kept = [os.sched_getaffinity(helper) for helper in threads._pool().ids]
+    assert all(core < cores and len(core) == len(cores) - 1 for core in kept)
+    assert here in cores
+    allowed = threads.share(lambda first, last: os.sched_getaffinity(0), 3, 3)
+    assert allowed == [cores] * 3
+
+
+def test_where_threads_cannot_be_kept_on_cores_nothing_is_lost(
+        three_threads, monkeypatch):
+    def refuse(*_):
+        raise PermissionError("not here")
+
+    monkeypatch.setattr(os, "sched_setaffinity", refuse, raising=False)
+    assert threads.share(lambda first, last: last - first, 6, 6) == [2, 2, 2]
+    monkeypatch.setattr(threads, "_current_core", None)
+    assert threads.share(lambda first, last: last - first, 6, 6) == [2, 2, 2]
