@@ -3,10 +3,9 @@
 Everything is timed in rounds, each way once a round, so that what else the machine
 does meets all of them alike; what is recorded is the median of the rounds. Before
 each call there is a short rest, in which the threads of the call before stop
-waiting for more work, and then one that does not count: it wakes the call's own
-threads, which are awake in a training (a thread that has slept begins on the core
-of the one that wakes it, and takes milliseconds to find another). The input is
-padded beforehand.
+waiting for more work, and then a call that does not count: it wakes the call's own
+threads, which are awake in a training. A short call is made again and again, for
+as long as SAMPLE, and the round's time is the median. The input is padded beforehand.
 """
 
 from __future__ import annotations
@@ -42,6 +41,7 @@ DATA = "random numbers in the shapes of six convolution layers, float32"
 SEED = 0
 ROUNDS = 7
 REST = 0.03  # seconds
+SAMPLE = 0.02  # seconds
 PYTHON_MACS = 150_000  # of each layer, about so many are left to plain Python
 IN_REGISTERS = 256  # numbers: as many sums as the course's layer holds
 
@@ -138,10 +138,18 @@ def timed(calls: Mapping[str, Callable[[], Any]]) -> dict[str, list[float]]:
         for name, call in calls.items():
             time.sleep(REST)
             call()
-            started = time.perf_counter()
-            call()
-            seconds[name].append(time.perf_counter() - started)
+            seconds[name].append(_sample(call))
     return seconds
+
+
+def _sample(call: Callable[[], Any]) -> float:
+    """The median of calls that fill SAMPLE, or the time of one that is longer."""
+    took: list[float] = []
+    while sum(took) < SAMPLE:
+        started = time.perf_counter()
+        call()
+        took.append(time.perf_counter() - started)
+    return float(np.median(took))
 
 
 def medians(seconds: Mapping[str, list[float]]) -> dict[str, float]:
