@@ -166,9 +166,10 @@ def accuracy(network: Network, images: np.ndarray, labels: np.ndarray,
              mirror: bool = False) -> float:
     """The part of images (N, H, W, C) whose highest score is their label's.
 
-    `mirror` as in Network.predict.
+    `mirror` as in Network.predict, which need not know it where it is not asked for.
     """
-    return float(np.mean(network.predict(images, mirror=mirror) == labels))
+    settings = {"mirror": True} if mirror else {}
+    return float(np.mean(network.predict(images, **settings) == labels))
 
 
 def train(
