@@ -55,8 +55,9 @@ def test_what_a_run_leaves(finished):
     assert log["machine"] == machine()
     assert log["data_crc32"] == checksum(data.load("digits"))
     assert len(log["history"]) == 2
-    assert 0 < log["history"][0]["seconds"] <= log["history"][1]["seconds"]
-    assert log["history"][1]["seconds"] == log["seconds"] > 0
+    # To a tenth of a second: the epochs of so small a run may take none.
+    assert 0 <= log["history"][0]["seconds"] <= log["history"][1]["seconds"]
+    assert log["history"][1]["seconds"] == log["seconds"]
     assert 20e6 < log["peak_memory_bytes"] < 100e9
 
 
