@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
@@ -16,6 +15,7 @@ from tqdm import tqdm
 
 from benchmarks import pytorch
 from benchmarks.tables import MISSING, title
+from benchmarks.timing import seconds_of
 from convlab.layers.threads import at_most
 from convlab.machine import machine, versions
 
@@ -76,7 +76,7 @@ def _product(size: int, threads: int, bar: tqdm) -> float:
     a, b = rng.standard_normal((2, size, size), np.float32)
     out = np.empty_like(a)
     with at_most(threads):
-        best = min(_seconds(lambda: np.dot(a, b, out=out)) for _ in range(TRIES + 1))
+        best = min(seconds_of(lambda: np.dot(a, b, out=out)) for _ in range(TRIES + 1))
     bar.update()
     return 2 * size ** 3 / best / 1e9
 
@@ -90,15 +90,9 @@ def _copy(size: int, threads: int, bar: tqdm) -> float:
         list(pool.map(lambda part: np.copyto(part[1], part[0]), parts))
 
     with ThreadPoolExecutor(threads) as pool:
-        best = min(_seconds(copy) for _ in range(TRIES + 1))
+        best = min(seconds_of(copy) for _ in range(TRIES + 1))
     bar.update()
     return 2 * sum(part[0].size for part in parts) / best / 1e9
-
-
-def _seconds(call: Any) -> float:
-    began = time.perf_counter()
-    call()
-    return time.perf_counter() - began
 
 
 def _blas() -> list[str]:

@@ -13,7 +13,7 @@ from benchmarks.problem import Problem
 from benchmarks.tables import MISSING, milliseconds, ratio, table, title
 from benchmarks.timing import geometric_mean, median
 from convlab.architecture import trace_architecture
-from convlab.arithmetic import Conv, Shape
+from convlab.arithmetic import Conv, Shape, numbers_in
 from convlab.published import ALEXNET, GOOGLENET, LENET5, VGG16, Published
 from convlab.recipes import SETUPS
 
@@ -60,15 +60,11 @@ def _problem(name: str, layer: Conv, input_shape: Shape) -> Problem:
     batch = BATCH
     while True:
         problem = Problem(name, layer, input_shape, batch)
-        numbers = batch * (_size(input_shape) + _size(problem.output_shape))
+        numbers = batch * (
+            numbers_in(input_shape) + numbers_in(problem.output_shape))
         if batch == 1 or (problem.macs <= MOST_MACS and numbers <= MOST_NUMBERS):
             return problem
         batch //= 2
-
-
-def _size(shape: Shape) -> int:
-    rows, columns, channels = shape
-    return rows * columns * channels
 
 
 def measure(asked: Sequence[Problem], repeats: int,

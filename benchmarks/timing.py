@@ -32,19 +32,20 @@ def in_turn(contenders: Mapping[str, Call], repeats: int, rest: float = REST,
     calls = {}
     for name, call in contenders.items():
         call()
-        calls[name] = max(1, math.ceil(sample / max(_seconds(call), 1e-9)))
+        calls[name] = max(1, math.ceil(sample / max(seconds_of(call), 1e-9)))
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(repeats):
         for name, call in contenders.items():
             time.sleep(rest)
             if calls[name] > 1:
                 call()
-            times[name].append(median([_seconds(call) for _ in range(calls[name])]))
+            times[name].append(median([seconds_of(call) for _ in range(calls[name])]))
         after()
     return times
 
 
-def _seconds(call: Call) -> float:
+def seconds_of(call: Call) -> float:
+    """How long one call takes."""
     began = time.perf_counter()
     call()
     return time.perf_counter() - began

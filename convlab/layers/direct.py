@@ -23,8 +23,8 @@ eight numbers of the chunk for a block of filters are held while the pixels of a
 tile pass by. The gradient by the images, at stride 1, is the convolution of dy
 with the filters turned around and their two depths exchanged.
 
-Beside x, y and the weights, each thread keeps two numbers a pixel and filter of a
-tile and its frame: FRAMED_BYTES, or one image with its padding where that is more.
+Beside x, y and the weights, each thread keeps a number for each pixel and filter of
+a tile, and its frame: FRAMED_BYTES, or one image with its padding where that is more.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from numba import carray, types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
-CACHE_LINE = 64  # bytes
+from convlab.layers.scratch import CACHE_LINE
 
 
 @intrinsic(prefer_literal=True)
