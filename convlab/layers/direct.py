@@ -15,16 +15,19 @@ by `make bench`:
   is used eight times, and no sum is loaded or stored in between.
 - A tile of output pixels is finished before the next is begun, so that its part
   of the images stays in a core's cache while block after block passes over it.
-- Images are copied once into a frame of zeros, so that nothing in the inner
-  loops has to ask where the image ends.
+- What a filter sees beyond an image's edge is left out. The eight pixels are at the
+  same place of eight images, so that the same rows and columns of the filter count
+  for all of them, and nothing in the inner loops has to ask where the image ends.
+  Where there are too few images for that, they are copied into a frame of zeros.
 
 The gradient by the weights is the same loop with pixels and numbers exchanged:
 eight numbers of the chunk for a block of filters are held while the pixels of a
-tile pass by. The gradient by the images, at stride 1, is the convolution of dy
-with the filters turned around and their two depths exchanged.
+tile pass by that see them. The gradient by the images, at stride 1, is the
+convolution of dy with the filters turned around and their two depths exchanged.
 
 Beside x, y and the weights, each thread keeps a number for each pixel and filter of
-a tile, and its frame: FRAMED_BYTES, or one image with its padding where that is more.
+a tile, where in memory they are, and its frame: FRAMED_BYTES, or one image with its
+padding where that is more.
 """
 
 from __future__ import annotations
@@ -65,6 +68,19 @@ class Slide(NamedTuple):
     w_out: int
 
 
+class Tile(NamedTuple):
+    """Where the pixels of a tile are.
+
+    The chunk of pixel o begins at number corners[o] of the images, and its output is
+    targets[o]-th of all output pixels. Of the filter, the eight pixels from 8*o on need
+    parts[o] = (first number, rows, numbers of each row).
+    """
+
+    corners: np.ndarray  # (TILE,) uintp
+    targets: np.ndarray  # (TILE,) uintp
+    parts: np.ndarray  # (TILE/PIXELS, 3) int64
+
+
 def forward(first: int, last: int, x: np.ndarray, packed: np.ndarray,
             biases: np.ndarray, y: np.ndarray, slide: Slide, relu: bool) -> None:
     """Fill y (N, H', W', K) for images first <= n < last of x (N, H, W, C).
@@ -74,8 +90,10 @@ def forward(first: int, last: int, x: np.ndarray, packed: np.ndarray,
     """
     x, y = x[first:last], y[first:last]
     sums = work_array("sums", (biases.shape[1],), x.dtype)
-    forward_kernel(packed.shape[2])(x, packed, biases, y, slide, _frame(x, slide),
-                                    _corners(), sums, relu)
+    abreast = _worth_going_abreast(x.shape, slide)
+    frame = _frame(x, slide if not abreast else slide._replace(pad_h=0, pad_w=0))
+    forward_kernel(packed.shape[2])(x, packed, biases, y, slide, frame,
+                                    _tile(), sums, abreast, relu)
 
 
 def weight_gradients(first: int, last: int, dy: np.ndarray, x: np.ndarray, block: int,
@@ -83,13 +101,18 @@ def weight_gradients(first: int, last: int, dy: np.ndarray, x: np.ndarray, block
     """What images first <= n < last add to dw and db: for `unpack`, and (K,)."""
     x, dy = x[first:last], dy[first:last]
     filters = dy.shape[3]
-    frame = _frame(x, slide)
+    # Eight numbers are seen by the same pixels if they lie in one pixel of x.
+    pixels = slide.f_h * slide.f_w
+    apart = pixels > 1 and x.shape[3] % NUMBERS == 0 and (slide.pad_h or slide.pad_w)
+    frame = _frame(x, slide if not apart else slide._replace(pad_h=0, pad_w=0))
     places = _places(frame, slide)
     dw = aligned((-(-filters // block), len(places), block), x.dtype)
     db = np.zeros((len(dw), block), x.dtype)
     dw[...] = 0
     rows = work_array("rows", (TILE * block,), x.dtype)
-    weights_kernel(block)(dy, x, dw, db, slide, frame, rows, _corners(), places)
+    seen = work_array("seen", (pixels if apart else 1, TILE), np.uintp)
+    weights_kernel(block)(dy, x, dw, db, slide, frame, rows, _tile().corners, seen,
+                          places)
     return dw, db.reshape(-1)[:filters]
 
 
@@ -159,8 +182,27 @@ def _places(frame: np.ndarray, slide: Slide) -> np.ndarray:
     return np.pad(places, (0, -len(places) % NUMBERS), mode="edge")
 
 
-def _corners() -> np.ndarray:
-    return work_array("corners", (TILE,), np.int64)
+def _worth_going_abreast(x_shape: tuple[int, ...], slide: Slide) -> bool:
+    """Whether what is left out is more than what the last, incomplete eight images
+    add: so many images are done as the next multiple of eight."""
+    n, h, w, _ = x_shape
+    inside = (_inside(h, slide.f_h, slide.stride, slide.pad_h, slide.h_out)
+              * _inside(w, slide.f_w, slide.stride, slide.pad_w, slide.w_out))
+    every = slide.f_h * slide.h_out * slide.f_w * slide.w_out
+    return inside * (-(-n // PIXELS) * PIXELS) < every * n
+
+
+def _inside(size: int, filter_size: int, stride: int, pad: int, outputs: int) -> int:
+    """How many of the pixels that all positions see lie within `size` pixels."""
+    first = stride * np.arange(outputs) - pad
+    seen = np.minimum(first + filter_size, size) - np.maximum(first, 0)
+    return int(np.maximum(seen, 0).sum())
+
+
+def _tile() -> Tile:
+    return Tile(work_array("corners", (TILE,), np.uintp),
+                work_array("targets", (TILE,), np.uintp),
+                work_array("parts", (TILE // PIXELS, 3), np.int64))
 
 
 @compiled
@@ -220,51 +262,115 @@ def _framed(x, first, last, frame, pad_h, pad_w):
 
 @compiled
 def _find_corners(corners, begin, size, slide, height, width, depth):
-    """Where the chunks of output pixels begin <= o < begin + size begin, in framed
-    images of height x width x depth; up to the next multiple of PIXELS, the last one
-    is repeated."""
+    """Where the chunks of output pixels begin <= o < begin + size begin, in images of
+    height x width x depth, which may be framed; modulo 2**64 where that is before."""
     row, q = divmod(begin, slide.w_out)
     n, p = divmod(row, slide.h_out)
-    at = 0
     for o in range(size):
-        at = ((n * height + p * slide.stride) * width + q * slide.stride) * depth
-        corners[o] = at
+        top, left = p * slide.stride - slide.pad_h, q * slide.stride - slide.pad_w
+        corners[o] = np.uintp(((n * height + top) * width + left) * depth)
         q += 1
         if q == slide.w_out:
             q, p = 0, p + 1
             if p == slide.h_out:
                 p, n = 0, n + 1
+
+
+@compiled
+def _follow(tile, begin, size, slide, height, width, depth):
+    """Fill the tile with output pixels begin <= o < begin + size of framed images; the
+    last one's corner is repeated up to a multiple of PIXELS."""
+    _find_corners(tile.corners, begin, size, slide, height, width, depth)
+    for o in range(size):
+        tile.targets[o] = begin + o
     for o in range(size, (size + PIXELS - 1) // PIXELS * PIXELS):
-        corners[o] = at
+        tile.corners[o] = tile.corners[size - 1]
+    for o in range(0, size, PIXELS):
+        part = tile.parts[o // PIXELS]
+        part[0], part[1], part[2] = 0, slide.f_h, slide.f_w * depth
+
+
+@compiled
+def _go_abreast(tile, begin, size, slide, images, height, width, depth):
+    """Fill the tile with places begin <= o < begin + size in the order: eight images,
+    pixel, image; the last image is repeated where there are fewer."""
+    pixels = slide.h_out * slide.w_out
+    for o in range(0, size, PIXELS):
+        eight, pixel = divmod((begin + o) // PIXELS, pixels)
+        p, q = divmod(pixel, slide.w_out)
+        top, left = p * slide.stride - slide.pad_h, q * slide.stride - slide.pad_w
+        i, j = max(-top, 0), max(-left, 0)
+        rows = max(min(slide.f_h, height - top) - i, 0)
+        columns = max(min(slide.f_w, width - left) - j, 0)
+        part = tile.parts[o // PIXELS]
+        part[0], part[1], part[2] = (i * slide.f_w + j) * depth, rows, columns * depth
+        for k in range(PIXELS):
+            n = min(eight * PIXELS + k, images - 1)
+            at = ((n * height + top + i) * width + left + j) * depth
+            tile.corners[o + k] = at if rows * columns else 0
+            tile.targets[o + k] = n * pixels + pixel
+
+
+@compiled
+def _find_seen(seen, counts, begin, size, slide, height, width):
+    """List for each pixel of the filter the tile's pixels that see an image there.
+
+    seen[i*Fw + j, :counts[i*Fw + j]] are those of begin <= o < begin + size, counted
+    from begin. A single list takes all of them.
+    """
+    counts[:] = 0
+    for o in range(size):
+        row, q = divmod(begin + o, slide.w_out)
+        p = row % slide.h_out
+        top, left = p * slide.stride - slide.pad_h, q * slide.stride - slide.pad_w
+        if len(seen) == 1:
+            seen[0, o] = o
+            counts[0] += 1
+            continue
+        for i in range(max(-top, 0), min(slide.f_h, height - top)):
+            for j in range(max(-left, 0), min(slide.f_w, width - left)):
+                pixel = i * slide.f_w + j
+                seen[pixel, counts[pixel]] = o
+                counts[pixel] += 1
 
 
 @cache
 def forward_kernel(block: int) -> Callable:
     """The kernel for blocks of so many filters.
 
-    It fills y, of x, packed filters and biases; frame, corners and sums are room to
-    work in.
+    It fills y, of x, packed filters and biases; frame, tile and sums are room to work
+    in. `abreast` is whether images are done eight at a time, or framed.
     """
     held_at_once = PIXELS * block
 
     @compiled(fastmath=LOOSE)
-    def forward(x, packed, biases, y, slide, frame, corners, sums, relu):
+    def forward(x, packed, biases, y, slide, frame, tile, sums, abreast, relu):
         filters = y.shape[3]
         height, width, depth = frame.shape[1:]
-        run, line = slide.f_w * depth, width * depth
+        line = width * depth
+        corners, targets, parts = tile
         pixels = slide.h_out * slide.w_out
         outputs, zero = y.reshape(-1), y.dtype.type(0)
         held = on_stack(held_at_once, x)
+        framed = Slide(slide.f_h, slide.f_w, slide.stride, 0, 0, slide.h_out,
+                       slide.w_out)
         together = len(frame) if len(frame) else len(x)
         for first in range(0, len(x), together):
             last = min(first + together, len(x))
             images = _framed(x, first, last, frame, slide.pad_h, slide.pad_w)
-            for begin in range(0, (last - first) * pixels, TILE):
-                size = min(TILE, (last - first) * pixels - begin)
-                _find_corners(corners, begin, size, slide, height, width, depth)
+            places = (last - first) * pixels
+            if abreast:
+                places = (len(x) + PIXELS - 1) // PIXELS * PIXELS * pixels
+            for begin in range(0, places, TILE):
+                size = min(TILE, places - begin)
+                if abreast:
+                    _go_abreast(tile, begin, size, slide, len(x), height, width, depth)
+                else:
+                    _follow(tile, begin, size, framed, height, width, depth)
                 for j in range(len(packed)):
                     here = min(block, filters - j * block)
                     weights = packed[j].reshape(-1)
+                    column = np.uintp(first * pixels * filters + j * block)
                     for o in range(0, size, PIXELS):
                         for k in range(held_at_once):
                             held[k] = biases[j, k]
@@ -272,8 +378,10 @@ def forward_kernel(block: int) -> Callable:
                         x2, x3 = images[corners[o + 2]:], images[corners[o + 3]:]
                         x4, x5 = images[corners[o + 4]:], images[corners[o + 5]:]
                         x6, x7 = images[corners[o + 6]:], images[corners[o + 7]:]
-                        for i in range(slide.f_h):
-                            w = weights[i * run * block:(i + 1) * run * block]
+                        g = np.uintp(o // PIXELS)
+                        skipped, rows, run = parts[g, 0], parts[g, 1], parts[g, 2]
+                        for i in range(rows):
+                            w = weights[(skipped + i * slide.f_w * depth) * block:]
                             for t in range(run):
                                 v = w[t * block:(t + 1) * block]
                                 at = np.uintp(i * line + t)
@@ -295,9 +403,9 @@ def forward_kernel(block: int) -> Callable:
                         if relu:
                             for k in range(held_at_once):
                                 sums[k] = zero if sums[k] <= zero else sums[k]
-                        at = (first * pixels + begin + o) * filters + j * block
                         for p in range(min(PIXELS, size - o)):
-                            to, s = outputs[at + p * filters:], sums[p * block:]
+                            at = targets[o + p] * np.uintp(filters) + column
+                            to, s = outputs[at:], sums[p * block:]
                             if here == block:  # of known length: a few instructions
                                 for k in range(block):
                                     to[k] = s[k]
@@ -312,25 +420,33 @@ def forward_kernel(block: int) -> Callable:
 def weights_kernel(block: int) -> Callable:
     """The kernel of the weights' gradients, for blocks of so many filters.
 
-    It adds to dw (blocks, len(places), block) and db (blocks, block); frame, rows and
-    corners are room to work in.
+    It adds to dw (blocks, len(places), block) and db (blocks, block); frame, rows,
+    corners and seen are room to work in. With as many lists in `seen` as the filter
+    has pixels, what is beyond the image's edge is left out; with one, it is framed.
     """
     held_at_once = NUMBERS * block
 
     @compiled(fastmath=LOOSE)
-    def weight_gradients(dy, x, dw, db, slide, frame, rows, corners, places):
+    def weight_gradients(dy, x, dw, db, slide, frame, rows, corners, seen, places):
         filters = dy.shape[3]
         height, width, depth = frame.shape[1:]
         pixels = slide.h_out * slide.w_out
         gradients, outputs = dw.reshape(-1), dy.reshape(-1)
         held = on_stack(held_at_once, x)
+        counts = np.zeros(len(seen), np.int64)
+        numbers = len(places) if len(seen) == 1 else depth  # of a list
+        inner = slide
+        if len(frame):
+            inner = Slide(slide.f_h, slide.f_w, slide.stride, 0, 0, slide.h_out,
+                          slide.w_out)
         together = len(frame) if len(frame) else len(x)
         for first in range(0, len(x), together):
             last = min(first + together, len(x))
             images = _framed(x, first, last, frame, slide.pad_h, slide.pad_w)
             for begin in range(0, (last - first) * pixels, TILE):
                 size = min(TILE, (last - first) * pixels - begin)
-                _find_corners(corners, begin, size, slide, height, width, depth)
+                _find_corners(corners, begin, size, inner, height, width, depth)
+                _find_seen(seen, counts, begin, size, inner, height, width)
                 for j in range(len(dw)):
                     here = min(block, filters - j * block)
                     for o in range(size):
@@ -348,11 +464,14 @@ def weights_kernel(block: int) -> Callable:
                         t6, t7 = places[t + 6], places[t + 7]
                         for k in range(held_at_once):
                             held[k] = s[k]
-                        for o in range(size):
-                            v = rows[o * block:(o + 1) * block]
-                            chunk = images[corners[o]:]
-                            a0, a1, a2, a3 = chunk[t0], chunk[t1], chunk[t2], chunk[t3]
-                            a4, a5, a6, a7 = chunk[t4], chunk[t5], chunk[t6], chunk[t7]
+                        which = seen[t // numbers]
+                        for m in range(counts[t // numbers]):
+                            o = which[m]
+                            at, v = corners[o], rows[o * np.uintp(block):]
+                            a0, a1 = images[at + t0], images[at + t1]
+                            a2, a3 = images[at + t2], images[at + t3]
+                            a4, a5 = images[at + t4], images[at + t5]
+                            a6, a7 = images[at + t6], images[at + t7]
                             for k in range(block):
                                 held[k] += a0 * v[k]
                                 held[block + k] += a1 * v[k]

@@ -40,7 +40,7 @@ def maxpool_backward(dy: np.ndarray, argmax: np.ndarray,
     n, h, w, c = x_shape = inputs.volume_shape(x_shape)
     inputs.argmax_of(argmax, x_shape)
     dy = inputs.gradient(dy, argmax.shape)
-    dx = np.zeros(x_shape, dy.dtype)
+    dx = np.empty(x_shape, dy.dtype)
     share(_maxpool_gradient, n, dy.size,
           dy.reshape(n, -1, c), np.ascontiguousarray(argmax).reshape(n, -1, c),
           dx.reshape(n, h * w, c))
@@ -65,7 +65,7 @@ def avgpool_backward(dy: np.ndarray, x_shape: tuple[int, int, int, int],
     n, _, _, c = x_shape = inputs.volume_shape(x_shape)
     h_out, w_out = inputs.positions(x_shape, size, size, stride, 0)
     dy = inputs.gradient(dy, (n, h_out, w_out, c))
-    dx = np.zeros(x_shape, dy.dtype)
+    dx = np.empty(x_shape, dy.dtype)
     share(_avgpool_gradient, n, dx.size, dy, dx, int(size), int(stride))
     return dx
 
@@ -99,6 +99,7 @@ def _maxpool_gradient(begin, end, dy, argmax, dx):
     """Images begin <= n < end; positions and pixels counted in reading order."""
     _, positions, channels = dy.shape
     for n in range(begin, end):
+        dx[n] = 0  # here, so that the image is still in the cache
         for position in range(positions):
             for c in range(channels):
                 dx[n, argmax[n, position, c], c] += dy[n, position, c]
@@ -127,6 +128,7 @@ def _avgpool_gradient(begin, end, dy, dx, size, stride):
     """Images begin <= n < end."""
     _, h_out, w_out, channels = dy.shape
     for n in range(begin, end):
+        dx[n] = 0
         for p in range(h_out):
             for q in range(w_out):
                 part = dy[n, p, q]
