@@ -96,6 +96,16 @@ def _by_products(problem: Problem) -> np.ndarray:
     return y
 
 
+@trick("what a filter sees beyond the edge is left out (convolution forward)")
+def no_padding() -> Pair:
+    problem = problems()[-1]
+    given, (stride, pad) = problem.inputs, problem.places
+    framed = np.pad(given.x, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
+    return Pair(
+        partial(layers.conv2d_forward, given.x, given.w, given.b, stride, pad),
+        partial(layers.conv2d_forward, framed, given.w, given.b, stride, 0))
+
+
 @trick("RELU in the convolution's own pass over its output (first CIFAR-10 layer)")
 def convolution_and_relu() -> Pair:
     # 2x2 filters on 32x32x3 images: so little arithmetic that passes count.

@@ -5,7 +5,7 @@ Fw*C numbers. So a convolution is, for each output pixel, each row of the filter
 and each number of the run: that number times the weights that it has in all
 filters, added to the outputs of all filters. The innermost loop therefore goes
 over filters, which lie side by side in memory in `packed` weights, and the
-compiler turns it into vector instructions. Four things make it fast, each measured
+compiler turns it into vector instructions. Four more things make it fast, each measured
 by `make bench`:
 
 - It goes over a block of 32 filters (16 where there are few): a constant when it
@@ -91,9 +91,9 @@ def forward(first: int, last: int, x: np.ndarray, packed: np.ndarray,
     x, y = x[first:last], y[first:last]
     sums = work_array("sums", (biases.shape[1],), x.dtype)
     abreast = _worth_going_abreast(x.shape, slide)
-    frame = _frame(x, slide if not abreast else slide._replace(pad_h=0, pad_w=0))
-    forward_kernel(packed.shape[2])(x, packed, biases, y, slide, frame,
-                                    _tile(), sums, abreast, relu)
+    frame, slide = (_no_frame(x), slide) if abreast else _framing(x, slide)
+    forward_kernel(packed.shape[2])(x, packed, biases, y, slide, frame, _tile(), sums,
+                                    abreast, relu)
 
 
 def weight_gradients(first: int, last: int, dy: np.ndarray, x: np.ndarray, block: int,
@@ -104,7 +104,7 @@ def weight_gradients(first: int, last: int, dy: np.ndarray, x: np.ndarray, block
     # Eight numbers are seen by the same pixels if they lie in one pixel of x.
     pixels = slide.f_h * slide.f_w
     apart = pixels > 1 and x.shape[3] % NUMBERS == 0 and (slide.pad_h or slide.pad_w)
-    frame = _frame(x, slide if not apart else slide._replace(pad_h=0, pad_w=0))
+    frame, slide = (_no_frame(x), slide) if apart else _framing(x, slide)
     places = _places(frame, slide)
     dw = aligned((-(-filters // block), len(places), block), x.dtype)
     db = np.zeros((len(dw), block), x.dtype)
@@ -157,17 +157,22 @@ def pack_biases(b: np.ndarray, block: int) -> np.ndarray:
     return np.tile(packed, (1, PIXELS))
 
 
-def _frame(x: np.ndarray, slide: Slide) -> np.ndarray:
-    """Room for a few images with their padding; none where there is no padding."""
+def _no_frame(x: np.ndarray) -> np.ndarray:
+    return work_array("frame", (0, *x.shape[1:]), x.dtype)
+
+
+def _framing(x: np.ndarray, slide: Slide) -> tuple[np.ndarray, Slide]:
+    """Room for a few images with their padding, and the slide over them, which needs
+    none; no room where there is no padding."""
     n, h, w, c = x.shape
     if not slide.pad_h and not slide.pad_w:
-        return work_array("frame", (0, h, w, c), x.dtype)
+        return _no_frame(x), slide
     shape = h + 2 * slide.pad_h, w + 2 * slide.pad_w, c
     images = max(1, FRAMED_BYTES // (shape[0] * shape[1] * c * x.itemsize))
     frame = work_array("frame", (min(n, images), *shape), x.dtype)
     frame[:, :slide.pad_h] = frame[:, h + slide.pad_h:] = 0
     frame[:, :, :slide.pad_w] = frame[:, :, w + slide.pad_w:] = 0
-    return frame
+    return frame, slide._replace(pad_h=0, pad_w=0)
 
 
 def _places(frame: np.ndarray, slide: Slide) -> np.ndarray:
@@ -243,11 +248,13 @@ def _pack_turned(w, packed):
 
 
 @compiled
-def _framed(x, first, last, frame, pad_h, pad_w):
-    """Images first <= n < last in their frames, as one run of memory."""
+def _framed(x, first, last, frame):
+    """Images first <= n < last in their frames, as one run of memory; or without, if
+    there is none."""
     _, h, w, c = x.shape
     if len(frame) == 0:
         return x[first:last].reshape(-1)
+    pad_h, pad_w = (frame.shape[1] - h) // 2, (frame.shape[2] - w) // 2
     line, row = frame.shape[2] * c, w * c
     flat, pixels = frame.reshape(-1), x.reshape(-1)
     for n in range(last - first):
@@ -352,12 +359,10 @@ def forward_kernel(block: int) -> Callable:
         pixels = slide.h_out * slide.w_out
         outputs, zero = y.reshape(-1), y.dtype.type(0)
         held = on_stack(held_at_once, x)
-        framed = Slide(slide.f_h, slide.f_w, slide.stride, 0, 0, slide.h_out,
-                       slide.w_out)
         together = len(frame) if len(frame) else len(x)
         for first in range(0, len(x), together):
             last = min(first + together, len(x))
-            images = _framed(x, first, last, frame, slide.pad_h, slide.pad_w)
+            images = _framed(x, first, last, frame)
             places = (last - first) * pixels
             if abreast:
                 places = (len(x) + PIXELS - 1) // PIXELS * PIXELS * pixels
@@ -366,7 +371,7 @@ def forward_kernel(block: int) -> Callable:
                 if abreast:
                     _go_abreast(tile, begin, size, slide, len(x), height, width, depth)
                 else:
-                    _follow(tile, begin, size, framed, height, width, depth)
+                    _follow(tile, begin, size, slide, height, width, depth)
                 for j in range(len(packed)):
                     here = min(block, filters - j * block)
                     weights = packed[j].reshape(-1)
@@ -435,18 +440,14 @@ def weights_kernel(block: int) -> Callable:
         held = on_stack(held_at_once, x)
         counts = np.zeros(len(seen), np.int64)
         numbers = len(places) if len(seen) == 1 else depth  # of a list
-        inner = slide
-        if len(frame):
-            inner = Slide(slide.f_h, slide.f_w, slide.stride, 0, 0, slide.h_out,
-                          slide.w_out)
         together = len(frame) if len(frame) else len(x)
         for first in range(0, len(x), together):
             last = min(first + together, len(x))
-            images = _framed(x, first, last, frame, slide.pad_h, slide.pad_w)
+            images = _framed(x, first, last, frame)
             for begin in range(0, (last - first) * pixels, TILE):
                 size = min(TILE, (last - first) * pixels - begin)
-                _find_corners(corners, begin, size, inner, height, width, depth)
-                _find_seen(seen, counts, begin, size, inner, height, width)
+                _find_corners(corners, begin, size, slide, height, width, depth)
+                _find_seen(seen, counts, begin, size, slide, height, width)
                 for j in range(len(dw)):
                     here = min(block, filters - j * block)
                     for o in range(size):
