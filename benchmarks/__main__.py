@@ -96,7 +96,9 @@ def measure(given: argparse.Namespace, asked: Sequence[str]
         "compile": compiling.measure,
         "tricks": partial(tricks.measure, given.repeats),
         "soak": partial(soak.measure, given.steps),
-        "race": partial(race.measure, given.seed)}
+        # `make train` uses all cores.
+        "race": partial(race.measure, given.seed,
+                        take_finished=given.threads == _cores())}
     found: dict[str, Any] = {"others": {}}
     with at_most(given.threads), pytorch.threads(given.threads):
         for name in dict.fromkeys(("machine", *asked)):

@@ -12,8 +12,10 @@ from benchmarks.contenders import OURS
 from benchmarks.step import noise
 from benchmarks.tables import MISSING
 from convlab import layers
+from convlab.machine import machine
 from convlab.network import Network
 from convlab.recipes import Setup
+from convlab.train import run, usual_folder
 from convlab.training import Recipe
 
 SETUP = Setup("CONV{3}-POOL-NORM-RELU-POOL{4}-FC{5}-RELU,SOFTMAX",
@@ -27,10 +29,46 @@ def test_the_first_epoch_that_reaches_a_mark_counts():
     assert race.first_at(0.9, RUN) is None
 
 
+@pytest.fixture(autouse=True)
+def small(monkeypatch, tmp_path):
+    """The recipe "tiny", on noise, in a folder without runs."""
+    monkeypatch.setitem(race.SETUPS, "tiny", SETUP)
+    monkeypatch.setattr(race.data, "load", lambda name: noise(20))
+    monkeypatch.chdir(tmp_path)
+
+
+def finish(monkeypatch, seed, computer):
+    """Leave the log of a run of `make train` on that computer."""
+    with monkeypatch.context() as change:
+        change.setattr("convlab.train.machine", lambda: computer)
+        recipe = replace(SETUP.recipe, seed=seed)
+        setup = replace(SETUP, recipe=recipe)
+        run(setup, usual_folder("tiny", setup))
+
+
+def test_a_finished_run_of_make_train_is_ours(monkeypatch, capsys):
+    monkeypatch.setattr(race, "torch", None)
+    finish(monkeypatch, 3, machine())
+    trained = race.measure(3, "tiny", take_finished=False)
+    taken = race.measure(3, "tiny")
+    assert trained["taken_from"] is None
+    assert taken["taken_from"] == "runs/tiny-2epochs-seed3"
+    held_out = [each["runs"][OURS]["held_out"] for each in (taken, trained)]
+    assert held_out[0] == held_out[1]
+    assert sorted(taken["runs"][OURS]["ends"]) == taken["runs"][OURS]["ends"]
+    assert any("runs/tiny-2epochs-seed3" in line for line in race.lines(taken))
+
+
+def test_a_run_of_another_machine_is_none_of_ours(monkeypatch, capsys):
+    monkeypatch.setattr(race, "torch", None)
+    finish(monkeypatch, 3, "another, 1 core")
+    assert race.measure(3, "tiny")["taken_from"] is None
+
+
 def test_every_run_has_a_line(monkeypatch):
     monkeypatch.setattr(pytorch, "torch", None)
     monkeypatch.setattr(race, "torch", None)
-    found = race.measure(3, SETUP, noise(20))
+    found = race.measure(3, "tiny")
     assert list(found["runs"]) == [OURS]
     assert len(found["runs"][OURS]["ends"]) == found["epochs"] == 2
     text = race.lines(found)
@@ -61,6 +99,5 @@ def test_pytorch_learns_the_same():
 
 @pytest.mark.skipif(pytorch.torch is None, reason="PyTorch is not installed")
 def test_both_run_the_race():
-    setup = replace(SETUP, recipe=replace(SETUP.recipe, epochs=1))
-    found = race.measure(0, setup, noise(20))
+    found = race.measure(0, "tiny")
     assert list(found["runs"]) == [OURS, race.TORCH]

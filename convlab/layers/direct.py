@@ -110,6 +110,7 @@ def weight_gradients(first: int, last: int, dy: np.ndarray, x: np.ndarray, block
     db = np.zeros((len(dw), block), x.dtype)
     dw[...] = 0
     rows = work_array("rows", (TILE * block,), x.dtype)
+    rows[...] = 0  # what a last block has no filters for is added up all the same
     seen = work_array("seen", (pixels if apart else 1, TILE), np.uintp)
     weights_kernel(block)(dy, x, dw, db, slide, frame, rows, _tile().corners, seen,
                           places)
