@@ -20,6 +20,17 @@ def mirrored(images: np.ndarray, which: np.ndarray) -> np.ndarray:
     return result
 
 
+def on_diagonal(images: np.ndarray, pixels: int) -> list[np.ndarray]:
+    """The images (N, H, W, C) moved by so many pixels down and right, and up and left.
+
+    What comes in at the border is the image reflected there.
+    """
+    _, rows, columns, _ = images.shape
+    wide = np.pad(images, ((0, 0), (pixels, pixels), (pixels, pixels), (0, 0)),
+                  mode="reflect")
+    return [wide[:, :rows, :columns], wide[:, 2 * pixels:, 2 * pixels:]]
+
+
 def shift(images: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
     """Each image (N, H, W, C) moved by up to `most` pixels along each axis.
 

@@ -35,7 +35,7 @@ from typing import Any
 
 import numpy as np
 
-from convlab import storage
+from convlab import augmentation, storage
 from convlab.architecture import trace_architecture
 from convlab.arithmetic import Shape, times, volume
 from convlab.stages import Gradients, LayerFunctions, Stage, State, joined, stages
@@ -136,21 +136,28 @@ class Network:
             yield stage, x, memory
 
     def predict(self, images: np.ndarray, batch_size: int = 500,
-                mirror: bool = False) -> np.ndarray:
+                mirror: bool = False, around: int = 0) -> np.ndarray:
         """The class (N,) int64 with the highest score, batch by batch.
 
         With `mirror`, by the scores of each image and of its mirror image added
-        up: what is a car is one from the other side too.
+        up: what is a car is one from the other side too. With `around`, those of
+        the image moved by so many pixels down and right, and up and left, count
+        half each.
         """
         self._check_images(images)
         found = []
         for start in range(0, len(images), batch_size):
             part = images[start:start + batch_size]
-            scores = self.forward(part)
-            if mirror:
-                scores = scores + self.forward(part[:, :, ::-1])
+            scores = self._scores(part, mirror)
+            if around:
+                for moved in augmentation.on_diagonal(part, around):
+                    scores = scores + self._scores(moved, mirror) / 2
             found.append(scores.argmax(axis=1))
         return np.concatenate(found)
+
+    def _scores(self, images: np.ndarray, mirror: bool) -> np.ndarray:
+        scores = self.forward(images)
+        return scores + self.forward(images[:, :, ::-1]) if mirror else scores
 
     def loss_and_gradients(
         self, images: np.ndarray, labels: np.ndarray

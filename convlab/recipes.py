@@ -32,14 +32,14 @@ SETUPS = {
         "CONV{24 size=2 pad=0}-RELU-" + _STAGES + "-POOL{3},SOFTMAX",
         Recipe(epochs=9, batch_size=128, held_out=5000,
                # Up from a fifth of the rate to all of it, then down to nothing.
-               learning_rate=0.19, start_rate=0.2, momentum=0.85,
+               learning_rate=0.3, start_rate=0.2, momentum=0.85,
                weight_decay=1.3e-3, bias_rate=16,
-               # The network at the start.
-               whiten=True, identity_start=True, norm_momentum=0.4,
+               # The network at the start, and averages over some dozens of batches.
+               whiten=True, identity_start=True, norm_momentum=0.05,
                # What it is asked for, and how loudly.
                label_smoothing=0.2, score_scale=1 / 9,
                # The images.
-               flip=True, alternate=True, shift=2, mirror=True),
+               flip=True, alternate=True, shift=2, mirror=True, around=1),
         "cifar10"),
     "cifar10-small": Setup(
         "[CONV-RELU-POOL]*3-(FC-RELU)*1,SOFTMAX",

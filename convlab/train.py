@@ -164,7 +164,8 @@ def _introduce(dataset: data.Dataset, setup: Setup, network: Network) -> None:
 def _finish(dataset: data.Dataset, setup: Setup, network: Network, result: Result,
             folder: Path) -> None:
     """Use the test images, once, and write what came out; the log comes last."""
-    predictions = network.predict(dataset.test_images, mirror=setup.recipe.mirror)
+    predictions = network.predict(dataset.test_images, mirror=setup.recipe.mirror,
+                                  around=setup.recipe.around)
     right = int((predictions == dataset.test_labels).sum())
     total = len(predictions)
     title = f"{dataset.name}, {setup.architecture}"

@@ -53,7 +53,9 @@ class Recipe:
     Of the images: `flip` mirrors each one at random; with `alternate` only in
     the first epoch, and from then on in every second one, so that both sides are
     seen equally often. With `mirror`, an image's scores are added to those of
-    its mirror image wherever accuracy is measured.
+    its mirror image wherever accuracy is measured. With `around`, those of the
+    image moved by so many pixels along the diagonal count too, as in
+    Network.predict: of the test images alone, as that takes three times as long.
 
     Of the start: `whiten` gives the first CONV the filters of
     `whitening.whitening_filters`, as many as it has to have, and lets it learn
@@ -84,6 +86,7 @@ class Recipe:
     seed: int = 0
     alternate: bool = False
     mirror: bool = False
+    around: int = 0
     whiten: bool = False
     identity_start: bool = False
     bias_rate: float = 1.0
@@ -93,7 +96,8 @@ class Recipe:
     norm_momentum: float = 0.1
 
     def __post_init__(self) -> None:
-        bounds = {"epochs": 1, "batch_size": 1, "shift": 0, "held_out": 0, "seed": 0}
+        bounds = {"epochs": 1, "batch_size": 1, "shift": 0, "around": 0, "held_out": 0,
+                  "seed": 0}
         for name, least in bounds.items():
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:

@@ -33,7 +33,9 @@ def run(seed: int) -> dict[str, Any]:
     logs = [_log(setup) for setup in setups]
     dataset = data.load(SETUPS[RECIPE].data)
     network = _trained(setups[0], dataset)
-    found = network.predict(dataset.test_images, mirror=setups[0].recipe.mirror)
+    recipe = setups[0].recipe
+    found = network.predict(dataset.test_images, mirror=recipe.mirror,
+                            around=recipe.around)
     return {
         "architecture": setups[0].architecture,
         "recipe": logs[0]["recipe"],

@@ -406,6 +406,21 @@ def test_mirrored_images_are_asked_too():
         found, network.predict(images[:, :, ::-1], mirror=True))
 
 
+def test_moved_images_count_half():
+    network, (images, _) = small(architecture="SOFTMAX"), batch(40)
+    wide = np.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="reflect")
+    rows, columns = images.shape[1:3]
+
+    def both_ways(x):
+        return network.forward(x) + network.forward(x[:, :, ::-1])
+
+    expected = (2 * both_ways(images) + both_ways(wide[:, :rows, :columns])
+                + both_ways(wide[:, 4:, 4:])).argmax(axis=1)
+    found = network.predict(images, batch_size=7, mirror=True, around=2)
+    np.testing.assert_array_equal(found, expected)
+    assert (found != network.predict(images, mirror=True)).any()
+
+
 def test_memory_is_let_go_on_the_way_back():
     """The peak of a deep network is near what its forward pass keeps."""
     import tracemalloc

@@ -118,7 +118,7 @@ def test_an_interrupted_run_goes_on(finished, tmp_path, monkeypatch, capsys):
 
 def test_a_run_of_before_recipes_had_more_settings_is_finished_too(finished, capsys):
     log = log_of(finished)
-    for name in ("whiten", "label_smoothing", "mirror"):
+    for name in ("whiten", "label_smoothing", "mirror", "around"):
         del log["recipe"][name]
     before = (finished / "log.json").read_bytes()
     (finished / "log.json").write_text(json.dumps(log))
