@@ -52,6 +52,15 @@ def test_shifts_are_windows_of_the_reflected_images(most):
     np.testing.assert_array_equal(moved, expected)
 
 
+def test_on_the_diagonal_both_ways():
+    image = np.arange(12).reshape(1, 3, 4, 1)
+    down, up = augmentation.on_diagonal(image, 1)
+    np.testing.assert_array_equal(
+        down[0, ..., 0], [[5, 4, 5, 6], [1, 0, 1, 2], [5, 4, 5, 6]])
+    np.testing.assert_array_equal(
+        up[0, ..., 0], [[5, 6, 7, 6], [9, 10, 11, 10], [5, 6, 7, 6]])
+
+
 @pytest.mark.parametrize("images", [IMAGES, IMAGES[:, ::2, :, 1:], IMAGES / 7])
 def test_mirrored_are_those_that_are_asked_for(images):
     which = np.random.default_rng(4).random(len(images)) < 0.5
