@@ -1,8 +1,9 @@
 """How a layer's work is shared among the cores.
 
-The batch is cut into as many parts as there are threads, and each thread does
-all of the work on its part: nobody waits for anybody before the end. These are
-Python threads, which run side by side because kernels and matrix products
+The batch is cut into parts, two for each thread, and each thread does all of the
+work on a part before it takes the next one: nobody waits for anybody before the end,
+and a thread that something else holds up leaves a part to another. These are Python
+threads, which run side by side because kernels and matrix products
 release the GIL. Unlike the threads of numba's parallel loops they may be used
 from several threads at once and after a fork.
 """
@@ -16,7 +17,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextvars import ContextVar
 from functools import cache
-from itertools import pairwise
+from itertools import count
 from threading import Lock, get_native_id
 from typing import Any
 
@@ -26,6 +27,7 @@ from threadpoolctl import LibController, ThreadpoolController
 # Below this many numbers, handing work to another thread takes longer than
 # doing it.
 WORTH_SHARING = 1 << 15
+PARTS = 2  # for each thread: more of them cost more than they even out
 _most: ContextVar[int | None] = ContextVar("most", default=None)
 
 
@@ -45,25 +47,35 @@ def at_most(threads: int) -> Iterator[None]:
 
 
 def share(work: Callable, items: int, size: int, *args: Any) -> list[Any]:
-    """What work(first, last, *args) returns for each part of all the items.
+    """What work(first, last, *args) returns for each part of all the items, in order.
 
     `size` is how many numbers are touched in all: a small job stays in one
     part, in the calling thread. NUMBA_NUM_THREADS, which numba reads as it
     starts, sets how many threads there are, and `at_most` lowers that.
     """
-    parts = min(_most.get() or items, numba.config.NUMBA_NUM_THREADS, items)
-    if parts <= 1 or size < WORTH_SHARING:
+    threads = min(_most.get() or items, numba.config.NUMBA_NUM_THREADS, items)
+    if threads <= 1 or size < WORTH_SHARING:
         return [work(0, items, *args)]
+    parts = min(PARTS * threads, items)
     ends = [items * part // parts for part in range(parts + 1)]
+    results, following = [None] * parts, count()
+
+    def take_parts() -> None:
+        # next() of a count is one step under the GIL: no part is taken twice.
+        while (part := next(following)) < parts:
+            results[part] = work(ends[part], ends[part + 1], *args)
+
     with _one_blas_thread:
         cores = _keep_apart()
-        helpers = [_pool().submit(_elsewhere, cores, work, first, last, *args)
-                   for first, last in pairwise(ends[1:])]
+        helpers = [_pool().submit(_elsewhere, cores, take_parts)
+                   for _ in range(threads - 1)]
         try:
-            results = [work(ends[0], ends[1], *args)]
+            take_parts()
         finally:  # nothing is left at work on the arrays after an error
             wait(helpers)
-        return results + [helper.result() for helper in helpers]
+        for helper in helpers:
+            helper.result()
+    return results
 
 
 # A thread that wakes another one is often given it to its own core, where the other
@@ -84,12 +96,12 @@ def _keep_apart() -> set[int]:
     return cores
 
 
-def _elsewhere(cores: set[int], work: Callable, *args: Any) -> Any:
-    """What the work returns, done by a helper that may use these cores from now on."""
+def _elsewhere(cores: set[int], work: Callable[[], None]) -> None:
+    """Work done by a helper that may use these cores from now on."""
     if cores:
         with contextlib.suppress(OSError):
             os.sched_setaffinity(0, cores)
-    return work(*args)
+    work()
 
 
 def _find_current_core() -> Callable[[], int] | None:

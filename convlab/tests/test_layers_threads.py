@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numba
@@ -72,17 +73,32 @@ def test_every_item_is_done_once(three_threads):
     assert sorted(done) == list(range(10))
 
 
+def test_results_come_in_order_whoever_is_held_up(three_threads):
+    others, rest = threading.Event(), []
+
+    def work(first, last):
+        if first == 0:
+            assert others.wait(60)  # until all other parts are done, by others
+        else:
+            rest.append(first)
+        if len(rest) == 5:
+            others.set()
+        return first, last
+
+    assert threads.share(work, 6, 6) == [(n, n + 1) for n in range(6)]
+
+
 def test_fewer_threads_may_be_asked_for(three_threads):
     def parts():
         return len(threads.share(lambda first, last: None, 6, 6))
 
     before = [blas.num_threads for blas in threads._blas()]
     with threads.at_most(2):
-        assert parts() == 2
+        assert parts() == 2 * threads.PARTS
         assert all(blas.num_threads <= 2 for blas in threads._blas())
     with threads.at_most(5):
-        assert parts() == 3
-    assert parts() == 3
+        assert parts() == 3 * threads.PARTS
+    assert parts() == 3 * threads.PARTS
     assert [blas.num_threads for blas in threads._blas()] == before
 
 
@@ -164,6 +180,6 @@ def test_where_threads_cannot_be_kept_on_cores_nothing_is_lost(
         raise PermissionError("not here")
 
     monkeypatch.setattr(os, "sched_setaffinity", refuse, raising=False)
-    assert threads.share(lambda first, last: last - first, 6, 6) == [2, 2, 2]
+    assert threads.share(lambda first, last: last - first, 12, 9) == [2] * 6
     monkeypatch.setattr(threads, "_current_core", None)
-    assert threads.share(lambda first, last: last - first, 6, 6) == [2, 2, 2]
+    assert threads.share(lambda first, last: last - first, 12, 9) == [2] * 6
