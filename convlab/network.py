@@ -148,14 +148,14 @@ class Network:
         found = []
         for start in range(0, len(images), batch_size):
             part = images[start:start + batch_size]
-            scores = self._scores(part, mirror)
+            scores = self._from_both_sides(part, mirror)
             if around:
                 for moved in augmentation.on_diagonal(part, around):
-                    scores = scores + self._scores(moved, mirror) / 2
+                    scores = scores + self._from_both_sides(moved, mirror) / 2
             found.append(scores.argmax(axis=1))
         return np.concatenate(found)
 
-    def _scores(self, images: np.ndarray, mirror: bool) -> np.ndarray:
+    def _from_both_sides(self, images: np.ndarray, mirror: bool) -> np.ndarray:
         scores = self.forward(images)
         return scores + self.forward(images[:, :, ::-1]) if mirror else scores
 

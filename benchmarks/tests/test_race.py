@@ -19,7 +19,7 @@ from convlab.train import run, usual_folder
 from convlab.training import Recipe
 
 SETUP = Setup("CONV{3}-POOL-NORM-RELU-POOL{4}-FC{5}-RELU,SOFTMAX",
-              Recipe(epochs=2, batch_size=8, held_out=4, flip=True))
+              Recipe(epochs=2, batch_size=8, held_out=4, flip=True, mirror=True))
 RUN = {"ends": [10.0, 20.0, 30.0], "held_out": [0.5, 0.8, 0.86]}
 
 
@@ -95,6 +95,9 @@ def test_pytorch_learns_the_same():
     for name, gradient in expected[1].items():
         np.testing.assert_allclose(found[1][name], gradient, atol=1e-5)
     np.testing.assert_allclose(theirs.forward(images), ours.forward(images), rtol=1e-2)
+    for settings in {"mirror": True}, {"mirror": True, "around": 1}:
+        np.testing.assert_array_equal(theirs.predict(images, **settings),
+                                      ours.predict(images, **settings))
 
 
 @pytest.mark.skipif(pytorch.torch is None, reason="PyTorch is not installed")
