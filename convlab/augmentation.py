@@ -26,8 +26,7 @@ def on_diagonal(images: np.ndarray, pixels: int) -> list[np.ndarray]:
     What comes in at the border is the image reflected there.
     """
     _, rows, columns, _ = images.shape
-    wide = np.pad(images, ((0, 0), (pixels, pixels), (pixels, pixels), (0, 0)),
-                  mode="reflect")
+    wide = _reflected(images, pixels)
     return [wide[:, :rows, :columns], wide[:, 2 * pixels:, 2 * pixels:]]
 
 
@@ -37,10 +36,15 @@ def shift(images: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray
     What comes in at the border is the image reflected there.
     """
     n, rows, columns, _ = images.shape
-    around = ((0, 0), (most, most), (most, most), (0, 0))
-    wide = np.pad(images, around, mode="reflect")
+    wide = _reflected(images, most)
     moved = np.empty_like(images, order="C")
     places = zip(*rng.integers(0, 2 * most + 1, (2, n)).tolist(), strict=True)
     for image, (down, right) in enumerate(places):
         moved[image] = wide[image, down:down + rows, right:right + columns]
     return moved
+
+
+def _reflected(images: np.ndarray, pixels: int) -> np.ndarray:
+    """The images (N, H, W, C) with so many pixels around them, reflected there."""
+    around = ((0, 0), (pixels, pixels), (pixels, pixels), (0, 0))
+    return np.pad(images, around, mode="reflect")
