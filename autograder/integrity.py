@@ -101,10 +101,14 @@ LYING = {
 }  # fmt: skip
 SHELL = "get_ipython()"
 HISTORY = {"In", "_ih", "_oh", "_i", "_ii", "_iii", "Out"}
-ELSEWHERE = ("solutions/", "gradebook", "hidden_tests", "/hidden/", "../", "/proc/",
-             "/etc/", "/home/", "/root/", "submitted/", "autograded/")  # fmt: skip
+# Of Linux: nothing in them is a notebook's business.
+SYSTEM = ("proc", "etc", "home", "root")
+ELSEWHERE = ("solutions/", "gradebook", "hidden_tests", "/hidden/", "../",
+             *(f"/{folder}/" for folder in SYSTEM),
+             "submitted/", "autograded/")  # fmt: skip
 # A text that is such a path is noted wherever it stands.
-PLACES = re.compile(r"/(proc|etc|home|root|sys|var|srv|grader|course)(/[^\s<>]*)?\Z")
+PLACES = re.compile("/(" + "|".join(SYSTEM)
+                    + r"|sys|var|srv|grader|course)(/[^\s<>]*)?\Z")  # fmt: skip
 READERS = {"open", "listdir", "scandir", "walk", "glob", "iglob", "rglob", "iterdir",
            "read_text", "read_bytes", "load", "loadtxt", "genfromtxt", "fromfile",
            "memmap", "Path", "chdir", "symlink", "copy", "copytree"}  # fmt: skip
