@@ -43,6 +43,7 @@ from convlab.layers.registers import on_stack
 from convlab.layers.scratch import aligned, work_array
 
 TILE = 256  # output pixels
+GRADIENT_TILE = 64
 # What is held in registers at once: sums of so many pixels, or of so many numbers of
 # a run, for a block of filters. With blocks of 32, that is 16 of the 32 registers
 # that processors with vectors of 512 bits have.
@@ -109,11 +110,13 @@ def weight_gradients(first: int, last: int, dy: np.ndarray, x: np.ndarray, block
     dw = aligned((-(-filters // block), len(places), block), x.dtype)
     db = np.zeros((len(dw), block), x.dtype)
     dw[...] = 0
-    rows = work_array("rows", (TILE * block,), x.dtype)
+    rows = work_array("rows", (GRADIENT_TILE * block,), x.dtype)
     rows[...] = 0  # what a last block has no filters for is added up all the same
-    seen = work_array("seen", (pixels if apart else 1, TILE), np.uintp)
-    weights_kernel(block)(dy, x, dw, db, slide, frame, rows, _tile().corners, seen,
-                          places)
+    seen = work_array("seen", (pixels if apart else 1, GRADIENT_TILE), np.uintp)
+    corners = work_array("corners", (GRADIENT_TILE,), np.uintp)
+    in_a_row = slide.f_w * x.shape[3] % NUMBERS == 0
+    weights_kernel(block, in_a_row)(dy, x, dw, db, slide, frame, rows, corners,
+                                    seen, places)
     return dw, db.reshape(-1)[:filters]
 
 
@@ -387,21 +390,21 @@ def forward_kernel(block: int) -> Callable:
                         g = np.uintp(o // PIXELS)
                         skipped, rows, run = parts[g, 0], parts[g, 1], parts[g, 2]
                         for i in range(rows):
-                            w = weights[(skipped + i * slide.f_w * depth) * block:]
+                            row = np.uintp((skipped + i * slide.f_w * depth) * block)
                             for t in range(run):
-                                v = w[t * block:(t + 1) * block]
                                 at = np.uintp(i * line + t)
                                 a0, a1, a2, a3 = x0[at], x1[at], x2[at], x3[at]
                                 a4, a5, a6, a7 = x4[at], x5[at], x6[at], x7[at]
                                 for k in range(block):
-                                    held[k] += a0 * v[k]
-                                    held[block + k] += a1 * v[k]
-                                    held[2 * block + k] += a2 * v[k]
-                                    held[3 * block + k] += a3 * v[k]
-                                    held[4 * block + k] += a4 * v[k]
-                                    held[5 * block + k] += a5 * v[k]
-                                    held[6 * block + k] += a6 * v[k]
-                                    held[7 * block + k] += a7 * v[k]
+                                    held[k] += a0 * weights[row + np.uintp(k)]
+                                    held[block + k] += a1 * weights[row + np.uintp(k)]
+                                    held[2 * block + k] += a2 * weights[row + np.uintp(k)]
+                                    held[3 * block + k] += a3 * weights[row + np.uintp(k)]
+                                    held[4 * block + k] += a4 * weights[row + np.uintp(k)]
+                                    held[5 * block + k] += a5 * weights[row + np.uintp(k)]
+                                    held[6 * block + k] += a6 * weights[row + np.uintp(k)]
+                                    held[7 * block + k] += a7 * weights[row + np.uintp(k)]
+                                row += np.uintp(block)
                         # By way of an array: an index into `held` that is not a
                         # constant would put it back into memory.
                         for k in range(held_at_once):
@@ -422,15 +425,28 @@ def forward_kernel(block: int) -> Callable:
     return forward
 
 
+@compiled
+def _next_place(places, t, step):
+    return places[t] + np.uintp(step)
+
+
+@compiled
+def _looked_up_place(places, t, step):
+    return places[t + step]
+
+
 @cache
-def weights_kernel(block: int) -> Callable:
+def weights_kernel(block: int, in_a_row: bool) -> Callable:
     """The kernel of the weights' gradients, for blocks of so many filters.
 
+    `in_a_row` is whether the numbers of a chunk that are held at once always lie side
+    by side in an image: then a single register says where all of them are.
     It adds to dw (blocks, len(places), block) and db (blocks, block); frame, rows,
     corners and seen are room to work in. With as many lists in `seen` as the filter
     has pixels, what is beyond the image's edge is left out; with one, it is framed.
     """
     held_at_once = NUMBERS * block
+    place = _next_place if in_a_row else _looked_up_place
 
     @compiled(fastmath=LOOSE)
     def weight_gradients(dy, x, dw, db, slide, frame, rows, corners, seen, places):
@@ -445,8 +461,8 @@ def weights_kernel(block: int) -> Callable:
         for first in range(0, len(x), together):
             last = min(first + together, len(x))
             images = _framed(x, first, last, frame)
-            for begin in range(0, (last - first) * pixels, TILE):
-                size = min(TILE, (last - first) * pixels - begin)
+            for begin in range(0, (last - first) * pixels, len(corners)):
+                size = min(len(corners), (last - first) * pixels - begin)
                 _find_corners(corners, begin, size, slide, height, width, depth)
                 _find_seen(seen, counts, begin, size, slide, height, width)
                 for j in range(len(dw)):
@@ -460,29 +476,30 @@ def weights_kernel(block: int) -> Callable:
                     for t in range(0, len(places), NUMBERS):
                         at = (j * len(places) + t) * block
                         s = gradients[at:at + held_at_once]
-                        t0, t1 = places[t], places[t + 1]
-                        t2, t3 = places[t + 2], places[t + 3]
-                        t4, t5 = places[t + 4], places[t + 5]
-                        t6, t7 = places[t + 6], places[t + 7]
+                        t0 = places[t]
+                        t1, t2 = place(places, t, 1), place(places, t, 2)
+                        t3, t4 = place(places, t, 3), place(places, t, 4)
+                        t5, t6 = place(places, t, 5), place(places, t, 6)
+                        t7 = place(places, t, 7)
                         for k in range(held_at_once):
                             held[k] = s[k]
                         which = seen[t // numbers]
                         for m in range(counts[t // numbers]):
                             o = which[m]
-                            at, v = corners[o], rows[o * np.uintp(block):]
+                            at, row = corners[o], o * np.uintp(block)
                             a0, a1 = images[at + t0], images[at + t1]
                             a2, a3 = images[at + t2], images[at + t3]
                             a4, a5 = images[at + t4], images[at + t5]
                             a6, a7 = images[at + t6], images[at + t7]
                             for k in range(block):
-                                held[k] += a0 * v[k]
-                                held[block + k] += a1 * v[k]
-                                held[2 * block + k] += a2 * v[k]
-                                held[3 * block + k] += a3 * v[k]
-                                held[4 * block + k] += a4 * v[k]
-                                held[5 * block + k] += a5 * v[k]
-                                held[6 * block + k] += a6 * v[k]
-                                held[7 * block + k] += a7 * v[k]
+                                held[k] += a0 * rows[row + np.uintp(k)]
+                                held[block + k] += a1 * rows[row + np.uintp(k)]
+                                held[2 * block + k] += a2 * rows[row + np.uintp(k)]
+                                held[3 * block + k] += a3 * rows[row + np.uintp(k)]
+                                held[4 * block + k] += a4 * rows[row + np.uintp(k)]
+                                held[5 * block + k] += a5 * rows[row + np.uintp(k)]
+                                held[6 * block + k] += a6 * rows[row + np.uintp(k)]
+                                held[7 * block + k] += a7 * rows[row + np.uintp(k)]
                         for k in range(held_at_once):
                             s[k] = held[k]
 

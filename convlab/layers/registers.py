@@ -5,6 +5,12 @@ since for all the compiler knows, the array may overlap with another one. An
 array on the function's own stack overlaps with nothing: where all its indices
 are known once loops are unrolled, LLVM holds it in registers from the first
 addition to the last.
+
+Some processors with vectors of 512 bits (Intel's, up to about 2021) are slower at
+other work for a while after they used them, so for those LLVM keeps to 256 bits if it
+is not told otherwise. A kernel's sums then need twice the registers that there are, and
+it is half as fast: kernels that keep numbers on the stack ask for 512. Where there are
+no such vectors, that changes nothing.
 """
 
 from __future__ import annotations
@@ -19,6 +25,10 @@ from numba.extending import intrinsic, overload
 from convlab.layers.scratch import CACHE_LINE
 
 
+# LLVM's name for it is not among those that llvmlite lets through.
+WIDE_VECTORS = '"prefer-vector-width"="512"'
+
+
 @intrinsic(prefer_literal=True)
 def _room(context: Any, size: types.IntegerLiteral, like: types.Array) -> tuple:
     """Code that sets aside `size` numbers on the stack, of the dtype of `like`."""
@@ -27,6 +37,7 @@ def _room(context: Any, size: types.IntegerLiteral, like: types.Array) -> tuple:
     count, dtype = size.literal_value, like.dtype
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        set.add(builder.function.attributes, WIDE_VECTORS)
         number = context.get_value_type(dtype)
         room = cgutils.alloca_once(builder, ir.ArrayType(number, count))
         room.align = CACHE_LINE
