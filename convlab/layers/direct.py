@@ -22,16 +22,19 @@ by `make bench`:
 
 The gradient by the weights is the same loop with pixels and numbers exchanged:
 eight numbers of the chunk for a block of filters are held while the pixels of a
-tile pass by that see them. The gradient by the images, at stride 1, is the
-convolution of dy with the filters turned around and their two depths exchanged.
+tile pass by that see them. Images whose depth is a multiple of eight are copied for it,
+so that eight numbers lie beside those of the next pixel. The gradient by the images, at
+stride 1, is the convolution of dy with the filters turned around and their two depths
+exchanged.
 
 Beside x, y and the weights, each thread keeps a number for each pixel and filter of
-a tile, where in memory they are, and its frame: FRAMED_BYTES, or one image with its
-padding where that is more.
+a tile, where in memory they are, and its frame or copies: FRAMED_BYTES, or one image
+with its padding where that is more.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
@@ -43,7 +46,7 @@ from convlab.layers.registers import on_stack
 from convlab.layers.scratch import aligned, work_array
 
 TILE = 256  # output pixels
-GRADIENT_TILE = 64
+GRADIENT_TILE = 128  # the same where the gradient by the weights is worked out
 # What is held in registers at once: sums of so many pixels, or of so many numbers of
 # a run, for a block of filters. With blocks of 32, that is 16 of the 32 registers
 # that processors with vectors of 512 bits have.
@@ -102,21 +105,19 @@ def weight_gradients(first: int, last: int, dy: np.ndarray, x: np.ndarray, block
     """What images first <= n < last add to dw and db: for `unpack`, and (K,)."""
     x, dy = x[first:last], dy[first:last]
     filters = dy.shape[3]
-    # Eight numbers are seen by the same pixels if they lie in one pixel of x.
-    pixels = slide.f_h * slide.f_w
-    apart = pixels > 1 and x.shape[3] % NUMBERS == 0 and (slide.pad_h or slide.pad_w)
-    frame, slide = (_no_frame(x), slide) if apart else _framing(x, slide)
-    places = _places(frame, slide)
+    in_eights = x.shape[3] % NUMBERS == 0
+    frame, slide = (_some_of(x), slide) if in_eights else _framing(x, slide)
+    places = _places_in_eights(frame, slide) if in_eights else _places(frame, slide)
     dw = aligned((-(-filters // block), len(places), block), x.dtype)
     db = np.zeros((len(dw), block), x.dtype)
     dw[...] = 0
     rows = work_array("rows", (GRADIENT_TILE * block,), x.dtype)
     rows[...] = 0  # what a last block has no filters for is added up all the same
-    seen = work_array("seen", (pixels if apart else 1, GRADIENT_TILE), np.uintp)
+    lists = slide.f_h * slide.f_w if in_eights else 1
+    seen = work_array("seen", (lists, GRADIENT_TILE), np.uintp)
     corners = work_array("corners", (GRADIENT_TILE,), np.uintp)
-    in_a_row = slide.f_w * x.shape[3] % NUMBERS == 0
-    weights_kernel(block, in_a_row)(dy, x, dw, db, slide, frame, rows, corners,
-                                    seen, places)
+    weights_kernel(block, in_eights)(dy, x, dw, db, slide, frame, rows, corners, seen,
+                                     places)
     return dw, db.reshape(-1)[:filters]
 
 
@@ -165,15 +166,24 @@ def _no_frame(x: np.ndarray) -> np.ndarray:
     return work_array("frame", (0, *x.shape[1:]), x.dtype)
 
 
+def _some_of(x: np.ndarray) -> np.ndarray:
+    """Room for a few of the images."""
+    return _frame(len(x), x.shape[1:], x.dtype)
+
+
+def _frame(images: int, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Room for so many images of a shape, or as many as FRAMED_BYTES hold."""
+    fitting = max(1, FRAMED_BYTES // (math.prod(shape) * dtype.itemsize))
+    return work_array("frame", (min(images, fitting), *shape), dtype)
+
+
 def _framing(x: np.ndarray, slide: Slide) -> tuple[np.ndarray, Slide]:
     """Room for a few images with their padding, and the slide over them, which needs
     none; no room where there is no padding."""
     n, h, w, c = x.shape
     if not slide.pad_h and not slide.pad_w:
         return _no_frame(x), slide
-    shape = h + 2 * slide.pad_h, w + 2 * slide.pad_w, c
-    images = max(1, FRAMED_BYTES // (shape[0] * shape[1] * c * x.itemsize))
-    frame = work_array("frame", (min(n, images), *shape), x.dtype)
+    frame = _frame(n, (h + 2 * slide.pad_h, w + 2 * slide.pad_w, c), x.dtype)
     frame[:, :slide.pad_h] = frame[:, h + slide.pad_h:] = 0
     frame[:, :, :slide.pad_w] = frame[:, :, w + slide.pad_w:] = 0
     return frame, slide._replace(pad_h=0, pad_w=0)
@@ -189,6 +199,15 @@ def _places(frame: np.ndarray, slide: Slide) -> np.ndarray:
     rows = width * depth * np.arange(slide.f_h)[:, None]
     places = (rows + np.arange(slide.f_w * depth)).reshape(-1).astype(np.uintp)
     return np.pad(places, (0, -len(places) % NUMBERS), mode="edge")
+
+
+def _places_in_eights(frame: np.ndarray, slide: Slide) -> np.ndarray:
+    """The same of images that `_in_eights` has copied: (Fh*Fw*C,) uintp."""
+    _, height, width, depth = frame.shape
+    pixel = width * np.arange(slide.f_h)[:, None, None] + np.arange(slide.f_w)[:, None]
+    eight, number = np.divmod(np.arange(depth), NUMBERS)
+    places = (eight * height * width + pixel) * NUMBERS + number
+    return places.reshape(-1).astype(np.uintp)
 
 
 def _worth_going_abreast(x_shape: tuple[int, ...], slide: Slide) -> bool:
@@ -272,14 +291,38 @@ def _framed(x, first, last, frame):
 
 
 @compiled
-def _find_corners(corners, begin, size, slide, height, width, depth):
-    """Where the chunks of output pixels begin <= o < begin + size begin, in images of
-    height x width x depth, which may be framed; modulo 2**64 where that is before."""
+def _in_eights(x, first, last, frame):
+    """Images first <= n < last, copied to the frame's memory as (n, C/8, H, W, 8).
+
+    Numbers that the same pixels' gradients are multiplied with follow each other from
+    pixel to pixel. Where they are a power of two apart, as many depths are, they
+    drive each other out of the cache.
+    """
+    _, h, w, c = x.shape
+    flat, images = frame.reshape(-1), x.reshape(-1)
+    eights = c // NUMBERS
+    for n in range(last - first):
+        for pixel in range(h * w):
+            for eight in range(eights):
+                to = flat[((n * eights + eight) * h * w + pixel) * NUMBERS:]
+                of = images[((first + n) * h * w + pixel) * c + eight * NUMBERS:]
+                for t in range(NUMBERS):
+                    to[t] = of[t]
+    return flat[:(last - first) * h * w * c]
+
+
+@compiled
+def _find_corners(corners, begin, size, slide, image, line, pixel):
+    """Where the chunks of output pixels begin <= o < begin + size begin.
+
+    In images, which may be framed, of `image` numbers, `line` of them in a row and
+    `pixel` in a pixel; modulo 2**64 where that is before the first one.
+    """
     row, q = divmod(begin, slide.w_out)
     n, p = divmod(row, slide.h_out)
     for o in range(size):
         top, left = p * slide.stride - slide.pad_h, q * slide.stride - slide.pad_w
-        corners[o] = np.uintp(((n * height + top) * width + left) * depth)
+        corners[o] = np.uintp(n * image + top * line + left * pixel)
         q += 1
         if q == slide.w_out:
             q, p = 0, p + 1
@@ -291,7 +334,8 @@ def _find_corners(corners, begin, size, slide, height, width, depth):
 def _follow(tile, begin, size, slide, height, width, depth):
     """Fill the tile with output pixels begin <= o < begin + size of framed images; the
     last one's corner is repeated up to a multiple of PIXELS."""
-    _find_corners(tile.corners, begin, size, slide, height, width, depth)
+    line = width * depth
+    _find_corners(tile.corners, begin, size, slide, height * line, line, depth)
     for o in range(size):
         tile.targets[o] = begin + o
     for o in range(size, (size + PIXELS - 1) // PIXELS * PIXELS):
@@ -327,14 +371,14 @@ def _find_seen(seen, counts, begin, size, slide, height, width):
     """List for each pixel of the filter the tile's pixels that see an image there.
 
     seen[i*Fw + j, :counts[i*Fw + j]] are those of begin <= o < begin + size, counted
-    from begin. A single list takes all of them.
+    from begin. Where there is but one list, it takes all of them.
     """
     counts[:] = 0
     for o in range(size):
         row, q = divmod(begin + o, slide.w_out)
         p = row % slide.h_out
         top, left = p * slide.stride - slide.pad_h, q * slide.stride - slide.pad_w
-        if len(seen) == 1:
+        if len(seen) < slide.f_h * slide.f_w:
             seen[0, o] = o
             counts[0] += 1
             continue
@@ -396,14 +440,15 @@ def forward_kernel(block: int) -> Callable:
                                 a0, a1, a2, a3 = x0[at], x1[at], x2[at], x3[at]
                                 a4, a5, a6, a7 = x4[at], x5[at], x6[at], x7[at]
                                 for k in range(block):
-                                    held[k] += a0 * weights[row + np.uintp(k)]
-                                    held[block + k] += a1 * weights[row + np.uintp(k)]
-                                    held[2 * block + k] += a2 * weights[row + np.uintp(k)]
-                                    held[3 * block + k] += a3 * weights[row + np.uintp(k)]
-                                    held[4 * block + k] += a4 * weights[row + np.uintp(k)]
-                                    held[5 * block + k] += a5 * weights[row + np.uintp(k)]
-                                    held[6 * block + k] += a6 * weights[row + np.uintp(k)]
-                                    held[7 * block + k] += a7 * weights[row + np.uintp(k)]
+                                    v = weights[row + np.uintp(k)]
+                                    held[k] += a0 * v
+                                    held[block + k] += a1 * v
+                                    held[2 * block + k] += a2 * v
+                                    held[3 * block + k] += a3 * v
+                                    held[4 * block + k] += a4 * v
+                                    held[5 * block + k] += a5 * v
+                                    held[6 * block + k] += a6 * v
+                                    held[7 * block + k] += a7 * v
                                 row += np.uintp(block)
                         # By way of an array: an index into `held` that is not a
                         # constant would put it back into memory.
@@ -436,17 +481,18 @@ def _looked_up_place(places, t, step):
 
 
 @cache
-def weights_kernel(block: int, in_a_row: bool) -> Callable:
+def weights_kernel(block: int, in_eights: bool) -> Callable:
     """The kernel of the weights' gradients, for blocks of so many filters.
 
-    `in_a_row` is whether the numbers of a chunk that are held at once always lie side
-    by side in an image: then a single register says where all of them are.
+    `in_eights` is whether the numbers of a pixel can be held eight at a time: then
+    `_in_eights` copies the images, and a single register says where the eight are.
     It adds to dw (blocks, len(places), block) and db (blocks, block); frame, rows,
     corners and seen are room to work in. With as many lists in `seen` as the filter
     has pixels, what is beyond the image's edge is left out; with one, it is framed.
     """
     held_at_once = NUMBERS * block
-    place = _next_place if in_a_row else _looked_up_place
+    place, copied, beside = ((_next_place, _in_eights, True) if in_eights else
+                             (_looked_up_place, _framed, False))
 
     @compiled(fastmath=LOOSE)
     def weight_gradients(dy, x, dw, db, slide, frame, rows, corners, seen, places):
@@ -456,14 +502,16 @@ def weights_kernel(block: int, in_a_row: bool) -> Callable:
         gradients, outputs = dw.reshape(-1), dy.reshape(-1)
         held = on_stack(held_at_once, x)
         counts = np.zeros(len(seen), np.int64)
-        numbers = len(places) if len(seen) == 1 else depth  # of a list
+        numbers = len(places) // len(seen)  # of a list
+        pixel = NUMBERS if beside else depth
         together = len(frame) if len(frame) else len(x)
         for first in range(0, len(x), together):
             last = min(first + together, len(x))
-            images = _framed(x, first, last, frame)
+            images = copied(x, first, last, frame)
             for begin in range(0, (last - first) * pixels, len(corners)):
                 size = min(len(corners), (last - first) * pixels - begin)
-                _find_corners(corners, begin, size, slide, height, width, depth)
+                _find_corners(corners, begin, size, slide, height * width * depth,
+                              width * pixel, pixel)
                 _find_seen(seen, counts, begin, size, slide, height, width)
                 for j in range(len(dw)):
                     here = min(block, filters - j * block)
@@ -492,14 +540,15 @@ def weights_kernel(block: int, in_a_row: bool) -> Callable:
                             a4, a5 = images[at + t4], images[at + t5]
                             a6, a7 = images[at + t6], images[at + t7]
                             for k in range(block):
-                                held[k] += a0 * rows[row + np.uintp(k)]
-                                held[block + k] += a1 * rows[row + np.uintp(k)]
-                                held[2 * block + k] += a2 * rows[row + np.uintp(k)]
-                                held[3 * block + k] += a3 * rows[row + np.uintp(k)]
-                                held[4 * block + k] += a4 * rows[row + np.uintp(k)]
-                                held[5 * block + k] += a5 * rows[row + np.uintp(k)]
-                                held[6 * block + k] += a6 * rows[row + np.uintp(k)]
-                                held[7 * block + k] += a7 * rows[row + np.uintp(k)]
+                                v = rows[row + np.uintp(k)]
+                                held[k] += a0 * v
+                                held[block + k] += a1 * v
+                                held[2 * block + k] += a2 * v
+                                held[3 * block + k] += a3 * v
+                                held[4 * block + k] += a4 * v
+                                held[5 * block + k] += a5 * v
+                                held[6 * block + k] += a6 * v
+                                held[7 * block + k] += a7 * v
                         for k in range(held_at_once):
                             s[k] = held[k]
 

@@ -6,7 +6,7 @@ array on the function's own stack overlaps with nothing: where all its indices
 are known once loops are unrolled, LLVM holds it in registers from the first
 addition to the last.
 
-Some processors with vectors of 512 bits (Intel's, up to about 2021) are slower at
+Some processors with vectors of 512 bits (Intel's first ones) are slower at
 other work for a while after they used them, so for those LLVM keeps to 256 bits if it
 is not told otherwise. A kernel's sums then need twice the registers that there are, and
 it is half as fast: kernels that keep numbers on the stack ask for 512. Where there are
@@ -23,7 +23,6 @@ from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
 from convlab.layers.scratch import CACHE_LINE
-
 
 # LLVM's name for it is not among those that llvmlite lets through.
 WIDE_VECTORS = '"prefer-vector-width"="512"'
