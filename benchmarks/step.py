@@ -21,7 +21,8 @@ from convlab.network import Network
 from convlab.recipes import SETUPS, Setup
 from convlab.training import Training
 
-IMAGE, CLASSES, BATCH = (32, 32, 3), 10, 128
+IMAGE, CLASSES = (32, 32, 3), 10
+BATCH = SETUPS["cifar10"].recipe.batch_size
 # Losses that are compared: the first says that the forward passes agree, the others
 # that the backward passes and the optimisers do.
 COMPARED, TOLERANCE = 3, 2e-3

@@ -11,6 +11,7 @@ from benchmarks import pytorch
 from benchmarks.pytorch import torch
 from convlab.arithmetic import Row, numbers_in
 from convlab.network import Network
+from convlab.optimisers import ITERATIONS, NEWTON_SCHULZ
 from convlab.training import Recipe
 
 Weights = Mapping[str, np.ndarray]  # of one layer, by their short names: w, b
@@ -48,23 +49,54 @@ class Twin:
         """A training step as convlab.training takes it; returns the loss."""
         images = pytorch.laid_out(images, self.layout)
         labels = torch.tensor(labels)
+        filters = {name: parameter for name, parameter in self.parameters.items()
+                   if recipe.filter_rate and parameter.ndim == 4}
         optimiser = torch.optim.SGD(
             [{"params": [parameter], "lr": rate * rates.get(name, 1.0),
               "weight_decay": recipe.weight_decay if parameter.ndim > 1 else 0.0}
-             for name, parameter in self.parameters.items()],
+             for name, parameter in self.parameters.items() if name not in filters],
             momentum=recipe.momentum, nesterov=recipe.nesterov, fused=True)
+        muon = _Muon({parameter: rate * rates[name]
+                      for name, parameter in filters.items()}, recipe.filter_momentum)
 
         def step() -> float:
-            optimiser.zero_grad()
+            self.model.zero_grad()
             scores = self.model((images.float() - self.mean) / self.std)
             loss = torch.nn.functional.cross_entropy(
                 scores * recipe.score_scale, labels,
                 label_smoothing=recipe.label_smoothing)
             loss.backward()
             optimiser.step()
+            muon.step()
             return loss.item()
 
         return step
+
+
+class _Muon:
+    """convlab.optimisers.Muon of filters (K, C, Fh, Fw), each with its rate."""
+
+    def __init__(self, rates: Mapping[Any, float], momentum: float):
+        self.rates, self.momentum = rates, momentum
+        self.velocities = {p: torch.zeros_like(p) for p in rates}
+
+    def step(self) -> None:
+        with torch.no_grad():
+            for p, rate in self.rates.items():
+                v = self.velocities[p].mul_(self.momentum).add_(p.grad)
+                move = _orthogonalised((p.grad + self.momentum * v).flatten(1))
+                p.mul_(len(p) ** 0.5 / p.norm())
+                p.sub_(move.reshape(p.shape), alpha=rate)
+
+
+def _orthogonalised(matrix: Any) -> Any:
+    wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
+    x = wide / wide.norm()
+    a, b, c = NEWTON_SCHULZ
+    for _ in range(ITERATIONS):
+        square = x @ x.T
+        x = a * x + (b * square + c * (square @ square)) @ x
+    return x if wide is matrix else x.T
 
 
 def _weights(network: Network) -> Iterator[Weights]:

@@ -24,7 +24,14 @@ from convlab import data, layers, plotting, storage
 from convlab.machine import machine, versions
 from convlab.network import Network
 from convlab.recipes import SETUPS, Setup
-from convlab.training import Recipe, Result, TrainingError, checksum, train
+from convlab.training import (
+    Recipe,
+    Result,
+    TrainingError,
+    checksum,
+    classify,
+    train,
+)
 
 try:
     import resource
@@ -164,8 +171,7 @@ def _introduce(dataset: data.Dataset, setup: Setup, network: Network) -> None:
 def _finish(dataset: data.Dataset, setup: Setup, network: Network, result: Result,
             folder: Path) -> None:
     """Use the test images, once, and write what came out; the log comes last."""
-    predictions = network.predict(dataset.test_images, mirror=setup.recipe.mirror,
-                                  around=setup.recipe.around)
+    predictions = classify(network, dataset.test_images, setup.recipe)
     right = int((predictions == dataset.test_labels).sum())
     total = len(predictions)
     title = f"{dataset.name}, {setup.architecture}"

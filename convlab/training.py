@@ -31,7 +31,7 @@ from convlab import augmentation, storage
 from convlab.arithmetic import Conv, Norm
 from convlab.data import Dataset, hold_out
 from convlab.network import Network
-from convlab.optimisers import SCHEDULES, SGD, triangular
+from convlab.optimisers import SCHEDULES, SGD, Muon, Together, triangular
 from convlab.whitening import whitening_filters
 
 WHITENED = 5000  # images from which the whitening filters are worked out
@@ -65,7 +65,9 @@ class Recipe:
 
     Of the learning rate: biases, NORM's beta among them, learn at `bias_rate`
     times the rate; no decay, which gamma does not have either. `start_rate` is
-    the part of the full rate with which the triangular schedule begins.
+    the part of the full rate with which the triangular schedule begins. With a
+    `filter_rate`, filters learn by optimisers.Muon, at this rate and by the same
+    schedule, with `filter_momentum`; all else by SGD.
 
     Of the loss: `label_smoothing` is that of softmax_cross_entropy.
     `score_scale` multiplies the scores first; in the end the last layer is
@@ -94,6 +96,8 @@ class Recipe:
     label_smoothing: float = 0.0
     score_scale: float = 1.0
     norm_momentum: float = 0.1
+    filter_rate: float = 0.0
+    filter_momentum: float = 0.8
 
     def __post_init__(self) -> None:
         bounds = {"epochs": 1, "batch_size": 1, "shift": 0, "around": 0, "held_out": 0,
@@ -106,11 +110,14 @@ class Recipe:
         if not self.learning_rate > 0 or not math.isfinite(self.learning_rate):
             raise ValueError(
                 f"learning_rate must be more than 0, got {self.learning_rate}")
-        if not 0 <= self.momentum < 1:
-            raise ValueError(f"momentum is from 0 to below 1, got {self.momentum}")
-        if not self.weight_decay >= 0:
-            raise ValueError(
-                f"weight_decay is at least 0, got {self.weight_decay}")
+        for name in ("momentum", "filter_momentum"):
+            value = getattr(self, name)
+            if not 0 <= value < 1:
+                raise ValueError(f"{name} is from 0 to below 1, got {value}")
+        for name in ("weight_decay", "filter_rate"):
+            value = getattr(self, name)
+            if not value >= 0 or not math.isfinite(value):
+                raise ValueError(f"{name} is at least 0, got {value}")
         if self.schedule not in SCHEDULES:
             raise ValueError(
                 f"schedule is one of {', '.join(SCHEDULES)}, got {self.schedule!r}")
@@ -176,6 +183,11 @@ def accuracy(network: Network, images: np.ndarray, labels: np.ndarray,
     return float(np.mean(network.predict(images, **settings) == labels))
 
 
+def classify(network: Network, images: np.ndarray, recipe: Recipe) -> np.ndarray:
+    """The class (N,) int64 of each test image, found as the recipe has it."""
+    return network.predict(images, mirror=recipe.mirror, around=recipe.around)
+
+
 def train(
     network: Network, dataset: Dataset, recipe: Recipe, *,
     checkpoint: str | os.PathLike | None = None, progress: bool = True,
@@ -236,11 +248,7 @@ class Training:
             _whiten(network, self.data.train_images)
         if recipe.identity_start:
             _start_as_identity(network)
-        trained = network.trained
-        self.optimiser = SGD(
-            trained, recipe.momentum, recipe.nesterov, recipe.weight_decay,
-            {name: recipe.bias_rate for name in trained
-             if name.endswith((".b", ".beta"))})
+        self.optimiser = _optimiser(network.trained, recipe)
 
     @property
     def finished(self) -> bool:
@@ -364,6 +372,21 @@ class Training:
     def _groups(self) -> dict[str, dict[str, np.ndarray]]:
         return {"weights": self._learned(), "best": self.best,
                 "velocity": self.optimiser.velocities}
+
+
+def _optimiser(trained: dict[str, np.ndarray], recipe: Recipe) -> SGD | Together:
+    """What moves the parameters, by the recipe."""
+    filters = {name: p for name, p in trained.items()
+               if recipe.filter_rate and p.ndim == 4}
+    others = {name: p for name, p in trained.items() if name not in filters}
+    sgd = SGD(others, recipe.momentum, recipe.nesterov, recipe.weight_decay,
+              {name: recipe.bias_rate for name in others
+               if name.endswith((".b", ".beta"))})
+    if not filters:
+        return sgd
+    rate = recipe.filter_rate / recipe.learning_rate
+    return Together(sgd, Muon(filters, recipe.filter_momentum,
+                              dict.fromkeys(filters, rate)))
 
 
 def _check_last_batch(network: Network, images: int, batch_size: int) -> None:

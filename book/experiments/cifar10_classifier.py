@@ -19,6 +19,7 @@ from convlab.network import Network
 from convlab.recipes import SETUPS, Setup
 from convlab.train import WEIGHTS, read_log, usual_folder
 from convlab.train import run as train
+from convlab.training import classify
 
 DATA = "CIFAR-10, 50,000 training and 10,000 test photographs"
 SEED = 0
@@ -33,9 +34,7 @@ def run(seed: int) -> dict[str, Any]:
     logs = [_log(setup) for setup in setups]
     dataset = data.load(SETUPS[RECIPE].data)
     network = _trained(setups[0], dataset)
-    recipe = setups[0].recipe
-    found = network.predict(dataset.test_images, mirror=recipe.mirror,
-                            around=recipe.around)
+    found = classify(network, dataset.test_images, setups[0].recipe)
     return {
         "architecture": setups[0].architecture,
         "recipe": logs[0]["recipe"],

@@ -1,7 +1,17 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from convlab.optimisers import SCHEDULES, SGD, triangular
+from convlab.optimisers import (
+    NEWTON_SCHULZ,
+    SCHEDULES,
+    SGD,
+    Muon,
+    Together,
+    orthogonalised,
+    triangular,
+)
 
 
 def moved(steps=2, **settings):
@@ -78,3 +88,89 @@ def test_schedules(name, start, middle, end):
     factor = SCHEDULES[name]
     assert [factor(0), factor(0.5), factor(1)] == pytest.approx([start, middle, end])
     assert max(map(factor, np.linspace(0, 1, 101))) == 1
+
+
+def drawn(seed, rows, columns, singular):
+    """A matrix with these singular values, and the nearest one that has only ones."""
+    rng = np.random.default_rng(seed)
+    left, _ = np.linalg.qr(rng.normal(size=(rows, len(singular))))
+    right, _ = np.linalg.qr(rng.normal(size=(columns, len(singular))))
+    return left * singular @ right.T, left @ right.T
+
+
+@given(seed=st.integers(0, 99), rows=st.integers(2, 9), columns=st.integers(2, 9),
+       scale=st.sampled_from([1e-6, 1.0, 1e6]))
+def test_orthogonalised_is_near_the_nearest_of_them(seed, rows, columns, scale):
+    count = min(rows, columns)
+    singular = np.random.default_rng(seed).uniform(0.1, 1, count)
+    matrix, nearest = drawn(seed, rows, columns, singular)
+    found = orthogonalised(scale * matrix)
+    values = np.linalg.svd(found, compute_uv=False)[:count]
+    assert values.min() > 0.68 and values.max() < 1.21
+    # The same singular vectors: what is left is by how far the values are not 1.
+    assert np.linalg.norm(found - nearest, 2) < 0.33
+
+
+def test_small_singular_values_grow():
+    matrix, _ = drawn(0, 4, 6, np.array([1.0, 1e-4]))
+    grown = np.linalg.svd(orthogonalised(matrix), compute_uv=False)[1]
+    assert grown == pytest.approx(1e-4 * NEWTON_SCHULZ[0] ** 3, rel=0.01)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_orthogonalised_keeps_the_dtype_and_zero(dtype):
+    zero = np.zeros((3, 2), dtype)
+    assert orthogonalised(zero).dtype == dtype
+    np.testing.assert_array_equal(orthogonalised(zero), zero)
+
+
+def test_muon_by_hand():
+    """One filter of one number, made 1 long; its step has the sign of g + m*v."""
+    a, b, c = NEWTON_SCHULZ
+    step = 1.0
+    for _ in range(3):
+        step = a * step + b * step ** 3 + c * step ** 5
+    p = {"w": np.array([[[[-3.0]]]])}
+    muon = Muon(p, momentum=0.5)
+    muon.step({"w": np.array([[[[2.0]]]])}, 0.1)
+    assert muon.velocities["w"].item() == 2
+    assert p["w"].item() == pytest.approx(-1 - 0.1 * step)
+    # v = 0.5*2 - 1.6 = -0.6, and g + 0.5*v = -1.6 - 0.3 points the other way.
+    muon.step({"w": np.array([[[[-1.6]]]])}, 0.1)
+    assert muon.velocities["w"].item() == pytest.approx(-0.6)
+    assert p["w"].item() == pytest.approx(-1 + 0.1 * step)
+
+
+def test_muon_goes_as_far_in_each_direction():
+    """Two filters, and a gradient that is a hundred times longer for one of them."""
+    p = {"w": np.ones((2, 1, 1, 3))}
+    gradient = np.zeros((2, 1, 1, 3))
+    gradient[0, 0, 0, 0], gradient[1, 0, 0, 2] = 10, 0.1
+    Muon(p, momentum=0).step({"w": gradient}, 0.5)
+    moved = p["w"] * 3 ** 0.5 - 1
+    length = np.linalg.norm(np.ones(6)) / 2 ** 0.5  # filters of length 1
+    assert length == pytest.approx(3 ** 0.5)
+    assert abs(moved[1, 0, 0, 2]) > 0.3 * abs(moved[0, 0, 0, 0]) > 0
+    np.testing.assert_allclose(moved[0, 0, 0, 1:], 0, atol=1e-12)
+
+
+def test_muon_makes_filters_one_long_and_leaves_the_rest_alone():
+    rng = np.random.default_rng(0)
+    filters = rng.normal(size=(5, 3, 3, 2))
+    muon = Muon({"w": filters}, rates={"w": 2.0})
+    muon.step({"w": np.zeros_like(filters), "b": np.ones(5)}, 0.1)
+    assert np.linalg.norm(filters) == pytest.approx(5 ** 0.5)
+    assert muon.rates == {"w": 2.0} and set(muon.velocities) == {"w"}
+
+
+def test_together_each_moves_its_own():
+    p = {"w": np.array([[[[-3.0]]]]), "b": np.array([1.0])}
+    g = {"w": np.array([[[[2.0]]]]), "b": np.array([2.0])}
+    alone = {name: p[name].copy() for name in p}
+    together = Together(SGD({"b": p["b"]}, 0.5, rates={"b": 4.0}),
+                        Muon({"w": p["w"]}, 0.5))
+    together.step(g, 0.1)
+    SGD({"b": alone["b"]}, 0.5, rates={"b": 4.0}).step(g, 0.1)
+    Muon({"w": alone["w"]}, 0.5).step(g, 0.1)
+    assert p == alone
+    assert set(together.velocities) == {"w", "b"} and together.rates == {"b": 4.0}

@@ -51,7 +51,8 @@ def same(a, b):
 # All that a recipe can ask for, of a network with every kind of layer.
 RICH = replace(RECIPE, learning_rate=0.05, flip=True, alternate=True, mirror=True,
                whiten=True, identity_start=True, bias_rate=4, start_rate=0.2,
-               label_smoothing=0.1, score_scale=0.5, norm_momentum=0.2)
+               label_smoothing=0.1, score_scale=0.5, norm_momentum=0.2,
+               filter_rate=0.1, filter_momentum=0.6)
 DEEP = "CONV{8 size=2 pad=0}-RELU-CONV{9}-NORM-RELU-DROPOUT{20}-FC{8}-NORM-RELU,SOFTMAX"
 
 
@@ -245,16 +246,31 @@ def test_identity_start():
 
 
 def test_which_learn_faster_and_which_decay():
-    training = Training(network(DEEP), lights(), RICH)
+    recipe = replace(RICH, filter_rate=0.0)
+    training = Training(network(DEEP), lights(), recipe)
     assert set(training.optimiser.rates) == {
         "conv2.b", "fc1.b", "scores.b", "norm1.beta", "norm2.beta"}
     assert set(training.optimiser.rates.values()) == {4}
-    training = Training(network(DEEP), lights(), replace(RICH, weight_decay=0.5))
+    training = Training(network(DEEP), lights(), replace(recipe, weight_decay=0.5))
     p = training.network.parameters
     before = weights(training.network)
     training.optimiser.step({name: np.zeros_like(a) for name, a in p.items()}, 0.1)
     assert {name for name in p if (p[name] != before[name]).any()} == {
         "conv2.w", "fc1.w", "scores.w"}
+
+
+def test_filters_learn_by_muon_at_their_own_rate():
+    training = Training(network(DEEP), lights(), RICH)
+    sgd, muon = training.optimiser.optimisers
+    assert set(muon.parameters) == {"conv2.w"}  # conv1 is frozen
+    assert muon.momentum == RICH.filter_momentum
+    assert muon.rates["conv2.w"] * RICH.learning_rate == pytest.approx(0.1)
+    assert set(sgd.parameters) | {"conv2.w"} == set(training.network.trained)
+    assert sgd.momentum == RICH.momentum
+    before = weights(training.network)
+    training.step()
+    assert all((training.network.parameters[name] != before[name]).any()
+               for name in training.network.trained)
 
 
 def test_the_rate_begins_at_its_part():
@@ -481,6 +497,8 @@ def test_a_loss_that_is_no_number_stops_it(tmp_path):
     ({"learning_rate": float("nan")}, "learning_rate must be more than 0"),
     ({"momentum": 1}, "momentum is from 0 to below 1"),
     ({"weight_decay": -1}, "weight_decay is at least 0"),
+    ({"filter_rate": float("inf")}, "filter_rate is at least 0"),
+    ({"filter_momentum": 1}, "filter_momentum is from 0 to below 1"),
     ({"bias_rate": 0}, "bias_rate must be more than 0"),
     ({"score_scale": float("inf")}, "score_scale must be more than 0"),
     ({"label_smoothing": 1}, "label_smoothing is from 0 to below 1"),
