@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+import numba
 import numpy as np
 from tqdm import tqdm
 
@@ -20,7 +21,7 @@ from benchmarks.shapes import problems
 from benchmarks.tables import milliseconds, ratio, table, title
 from benchmarks.timing import Call, median
 from convlab import layers
-from convlab.layers import direct, products
+from convlab.layers import direct, products, registers
 from convlab.layers.threads import at_most, share
 
 
@@ -77,14 +78,20 @@ def pointwise_loops() -> Pair:
 def tiles() -> Pair:
     problem = problems()[-1]
 
-    def whole() -> np.ndarray:
-        before, products.TILE_BYTES = products.TILE_BYTES, 1 << 40
-        try:
-            return _by_products(problem)
-        finally:
-            products.TILE_BYTES = before
+    by_products = partial(_by_products, problem)
+    return Pair(by_products, _instead(products, "TILE_BYTES", 1 << 40, by_products))
 
-    return Pair(partial(_by_products, problem), whole)
+
+def _instead(module: Any, name: str, value: Any, call: Call) -> Call:
+    """The call, made while the module's `name` is another one."""
+    def changed() -> Any:
+        before = getattr(module, name)
+        setattr(module, name, value)
+        try:
+            return call()
+        finally:
+            setattr(module, name, before)
+    return changed
 
 
 def _by_products(problem: Problem) -> np.ndarray:
@@ -117,6 +124,32 @@ def convolution_and_relu() -> Pair:
                 lambda: layers.relu_forward(layers.conv2d_forward(x, w, b)))
 
 
+@trick("vectors of 512 bits, not 256 (convolution forward)")
+def wide_vectors() -> Pair:
+    problem = problems()[-1]
+    given = problem.inputs
+    convolve = partial(layers.conv2d_forward, given.x, given.w, given.b,
+                       *problem.places)
+    kernel = direct.forward_kernel(direct.block_for(len(given.w)))
+    # Not kept on disk, where it would be taken for the other one.
+    narrow = numba.njit(nogil=True, error_model="numpy", fastmath=direct.LOOSE)(
+        kernel.py_func)
+    narrowly = _instead(direct, "forward_kernel", lambda block: narrow, convolve)
+    # Compiled here and now.
+    _instead(registers, "WIDE_VECTORS", '"prefer-vector-width"="256"', narrowly)()
+    return Pair(convolve, narrowly)
+
+
+@trick("images in eights of their depth, not in frames (gradient by the weights)")
+def in_eights() -> Pair:
+    problem = problems()[-1]
+    given = problem.inputs
+    gradients = partial(layers.conv2d_weight_gradients, given.dy, given.x, given.w,
+                        *problem.places)
+    return Pair(gradients, _instead(direct, "_comes_in_eights", lambda depth: False,
+                                    gradients))
+
+
 @trick("no gradient by the images where nobody asks for it (first layer)")
 def no_image_gradients() -> Pair:
     problem = problems()[-1]
@@ -132,16 +165,9 @@ def kept_work_arrays() -> Pair:
     given = problem.inputs
     convolve = partial(layers.conv2d_forward, given.x, given.w, given.b,
                        *problem.places)
-
-    def anew() -> np.ndarray:
-        before = direct.work_array
-        direct.work_array = lambda name, shape, dtype: np.empty(shape, dtype)
-        try:
-            return convolve()
-        finally:
-            direct.work_array = before
-
-    return Pair(convolve, anew)
+    return Pair(convolve, _instead(
+        direct, "work_array", lambda name, shape, dtype: np.empty(shape, dtype),
+        convolve))
 
 
 @trick("NORM and RELU in the same pass over memory (forward)")

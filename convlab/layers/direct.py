@@ -105,7 +105,7 @@ def weight_gradients(first: int, last: int, dy: np.ndarray, x: np.ndarray, block
     """What images first <= n < last add to dw and db: for `unpack`, and (K,)."""
     x, dy = x[first:last], dy[first:last]
     filters = dy.shape[3]
-    in_eights = x.shape[3] % NUMBERS == 0
+    in_eights = _comes_in_eights(x.shape[3])
     frame, slide = (_some_of(x), slide) if in_eights else _framing(x, slide)
     places = _places_in_eights(frame, slide) if in_eights else _places(frame, slide)
     dw = aligned((-(-filters // block), len(places), block), x.dtype)
@@ -119,6 +119,11 @@ def weight_gradients(first: int, last: int, dy: np.ndarray, x: np.ndarray, block
     weights_kernel(block, in_eights)(dy, x, dw, db, slide, frame, rows, corners, seen,
                                      places)
     return dw, db.reshape(-1)[:filters]
+
+
+def _comes_in_eights(depth: int) -> bool:
+    """Whether all numbers of a pixel can be held NUMBERS at a time."""
+    return depth % NUMBERS == 0
 
 
 def block_for(filters: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -18,6 +19,7 @@ from convlab.layers import (
     products,
     relu_forward,
 )
+from convlab.layers.registers import WIDE_VECTORS, on_stack
 from convlab.tests.oracles import conv2d
 
 # One 3x3x1 image and one 2x2x1 filter, small enough to do on paper.
@@ -132,7 +134,8 @@ def large_layers(draw):
     def size(low, high):
         return draw(st.integers(low, high))
 
-    n, c, k = size(1, 5), size(1, 40), size(1, 70)
+    n, k = size(1, 5), size(1, 70)
+    c = draw(st.one_of(st.integers(1, 40), st.sampled_from([8, 16, 24])))
     f_h, f_w, stride, pad = size(1, 5), size(1, 5), size(1, 2), size(0, 2)
     h = (size(8, 18) - 1) * stride + f_h - 2 * pad
     w = (size(8, 18) - 1) * stride + f_w - 2 * pad
@@ -159,6 +162,38 @@ def test_many_tiles_and_blocks_are_the_oracles(layer):
     np.testing.assert_allclose(db, dy.sum(axis=(0, 1, 2)), atol=1e-10)
     alone = conv2d_weight_gradients(dy, x, w, stride, pad)
     assert all(map(np.array_equal, alone, (dw, db)))
+
+
+@pytest.mark.parametrize("depth", [8, 24])
+@pytest.mark.parametrize(("size", "stride", "pad"), [
+    ((1, 1), 1, 0), ((1, 1), 1, 1), ((3, 3), 1, 1), ((3, 2), 2, 2), ((5, 5), 1, 0)])
+def test_images_in_eights_give_the_gradient_of_framed_ones(
+        depth, size, stride, pad, monkeypatch):
+    rng = np.random.default_rng(8)
+    x = rng.standard_normal((7, 11 * stride + size[0] - 2 * pad,
+                             9 * stride + size[1] - 2 * pad, depth))
+    w = rng.standard_normal((34, *size, depth))
+    dy = rng.standard_normal((7, 12, 10, 34))
+    monkeypatch.setattr(direct, "FRAMED_BYTES", 3 * x[0].nbytes)  # three at a time
+    found = conv2d_weight_gradients(dy, x, w, stride, pad)
+    monkeypatch.setattr(direct, "_comes_in_eights", lambda depth: False)
+    expected = conv2d_weight_gradients(dy, x, w, stride, pad)
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-11)
+
+
+def test_kernels_ask_for_vectors_as_long_as_there_are():
+    """As far as LLVM is told: what it makes of it is the processor's matter."""
+    @numba.njit
+    def with_numbers_on_the_stack(x):
+        held = on_stack(4, x)
+        for k in range(4):
+            held[k] = x[k]
+        return held[1]
+
+    assert with_numbers_on_the_stack(np.arange(4.0)) == 1
+    text, = with_numbers_on_the_stack.inspect_llvm().values()
+    assert WIDE_VECTORS in text
 
 
 def test_a_layer_keeps_its_work_arrays_and_no_result_lies_in_them():
