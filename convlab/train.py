@@ -22,6 +22,7 @@ from threadpoolctl import threadpool_limits
 
 from convlab import data, layers, plotting, storage
 from convlab.machine import machine, versions
+from convlab.memory import keep_freed_memory
 from convlab.network import Network
 from convlab.recipes import SETUPS, Setup
 from convlab.training import (
@@ -47,6 +48,7 @@ REFUSED = (data.DataError, TrainingError, ValueError, OSError)
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; the exit status."""
     options = _parser().parse_args(arguments)
+    keep_freed_memory()
     try:
         # The layers share their work among the cores themselves. BLAS's own threads
         # on top would wait for each other wherever a machine has other work to do:
