@@ -24,6 +24,7 @@ from benchmarks import (
 from benchmarks.contenders import CONTENDERS, WrongResult
 from convlab import storage
 from convlab.layers.threads import at_most
+from convlab.memory import keep_freed_memory
 
 PARTS = ("shapes", "step", "compile", "tricks", "soak", "race")
 LONG = ("soak", "race")  # run only where asked for
@@ -139,4 +140,5 @@ def _others(part: str, found: Mapping[str, Any]) -> list[str]:
 
 
 if __name__ == "__main__":
+    keep_freed_memory()  # for each contender alike, as in make train
     sys.exit(main())

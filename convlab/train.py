@@ -48,7 +48,6 @@ REFUSED = (data.DataError, TrainingError, ValueError, OSError)
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; the exit status."""
     options = _parser().parse_args(arguments)
-    keep_freed_memory()
     try:
         # The layers share their work among the cores themselves. BLAS's own threads
         # on top would wait for each other wherever a machine has other work to do:
@@ -214,4 +213,5 @@ def _peak_memory() -> int | None:
 
 
 if __name__ == "__main__":
+    keep_freed_memory()
     sys.exit(main())
