@@ -95,6 +95,7 @@ def runs(monkeypatch, few, tmp_path):
         SMALL, architecture="CONV{4}-POOL{4}-NORM-RELU,SOFTMAX",
         recipe=replace(SMALL.recipe, mirror=True)))
     monkeypatch.setattr(cifar10_classifier.data, "load", lambda name: few)
+    monkeypatch.setattr(cifar10_classifier, "SEEDS", 3)
     return tmp_path / "runs"
 
 
