@@ -34,8 +34,9 @@ SETUPS = {
                # Up from a fifth of the rate to all of it, then down to nothing.
                learning_rate=0.3, start_rate=0.2, momentum=0.85,
                weight_decay=1.3e-3, bias_rate=16,
-               # Filters by Muon: half of the rate was worse by 1% of the held-out
-               # images in a small trial, and twice the rate by as much.
+               # Filters by Muon. Nine epochs of 15,000 images, on a narrow network:
+               # rates of 0.06, 0.12, 0.24 had 81.2, 82.3, 81.4% of others right, and
+               # SGD 80.8%. With more images and steps, less is needed.
                filter_rate=0.08, filter_momentum=0.8,
                # The network at the start, and averages over some thousand images.
                whiten=True, identity_start=True, norm_momentum=0.1,
