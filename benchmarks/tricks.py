@@ -76,9 +76,7 @@ def pointwise_loops() -> Pair:
 
 @trick("im2col in tiles that stay in the cache, not as a whole")
 def tiles() -> Pair:
-    problem = problems()[-1]
-
-    by_products = partial(_by_products, problem)
+    by_products = partial(_by_products, problems()[-1])
     return Pair(by_products, _instead(products, "TILE_BYTES", 1 << 40, by_products))
 
 

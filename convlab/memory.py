@@ -14,7 +14,7 @@ def keep_freed_memory() -> bool:
 
     A training step makes arrays of some hundred megabytes, and frees them. The C
     library gives such large ones back to the system, which has to clear each page when
-    the next step asks for it: 5 to 10% of a step in batches of 500. For a process
+    the next step asks for it: 5 to 12% of a step in batches of 500. For a process
     that trains and ends; only where the C library is glibc.
     """
     try:

@@ -93,7 +93,7 @@ class Muon:
 
 
 def orthogonalised(matrix: np.ndarray) -> np.ndarray:
-    """About the nearest matrix whose singular values are all 1; any shape, not zero.
+    """About the nearest matrix whose singular values are all 1; zero stays zero.
 
     By a few Newton-Schulz iterations, which are matrix products and nothing else.
     Singular values of at least a fiftieth of the matrix's length end between 0.68

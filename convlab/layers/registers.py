@@ -9,8 +9,8 @@ addition to the last.
 Some processors with vectors of 512 bits (Intel's first ones) are slower at
 other work for a while after they used them, so for those LLVM keeps to 256 bits if it
 is not told otherwise. A kernel's sums then need twice the registers that there are, and
-it is half as fast: kernels that keep numbers on the stack ask for 512. Where there are
-no such vectors, that changes nothing.
+some go through memory: kernels that keep numbers on the stack ask for 512. Where there
+are no such vectors, that changes nothing.
 """
 
 from __future__ import annotations
