@@ -4,17 +4,19 @@ y[n, p, q, k] = b[k] + the dot product of filter w[k] with the Fh x Fw x C chunk
 of image n whose top left corner is at row p*stride - pad, column q*stride - pad
 (slides 23-51). This is cross-correlation: the filter is not flipped.
 
-The loops are in `direct.py`. One case is computed as matrix products, by BLAS: the
-gradient by the images where the stride is more than 1 (`products.py`). Filters of
-one pixel (slide 55) are a matrix product as well, and the loops compute it: beside
-them, BLAS is no faster (`make bench`).
+The loops are in `direct.py`. Two cases are computed otherwise. Filters of 3x3 pixels on
+large batches of many channels, in float32, take a third of the multiplications
+(`winograd.py`, which also says what that costs in precision). And the gradient by the
+images where the stride is more than 1 is a row of matrix products, by BLAS
+(`products.py`). Filters of one pixel (slide 55) are a matrix product as well, and the
+loops compute it: beside them, BLAS is no faster (`make bench`).
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from convlab.layers import direct, inputs, products
+from convlab.layers import direct, inputs, products, winograd
 from convlab.layers.direct import Slide
 from convlab.layers.threads import share
 
@@ -79,14 +81,18 @@ def _forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, stride: int, pad: int,
 def _run(x: np.ndarray, packed: np.ndarray, b: np.ndarray, slide: Slide,
          relu: bool = False) -> np.ndarray:
     y = np.empty((len(x), slide.h_out, slide.w_out, len(b)), x.dtype)
-    share(direct.forward, len(x), y.size, x, packed,
-          direct.pack_biases(b, packed.shape[2]), y, slide, relu)
+    loops, weights = direct.forward, packed
+    if winograd.suits(x, slide, len(b)):
+        loops, weights = winograd.forward, winograd.transform_filters(packed)
+    share(loops, len(x), y.size, x, weights, direct.pack_biases(b, packed.shape[2]), y,
+          slide, relu)
     return y
 
 
 def _weight_gradients(dy: np.ndarray, x: np.ndarray, w: np.ndarray, slide: Slide
                       ) -> tuple[np.ndarray, np.ndarray]:
-    parts = share(direct.weight_gradients, len(x), dy.size, dy, x,
+    loops = winograd if winograd.suits(x, slide, len(w)) else direct
+    parts = share(loops.weight_gradients, len(x), dy.size, dy, x,
                   direct.block_for(len(w)), slide)
     dw, db = sum(dw for dw, _ in parts), sum(db for _, db in parts)
     return direct.unpack(dw, w.shape), np.array(db)

@@ -219,10 +219,15 @@ def _worth_going_abreast(x_shape: tuple[int, ...], slide: Slide) -> bool:
     """Whether what is left out is more than what the last, incomplete eight images
     add: so many images are done as the next multiple of eight."""
     n, h, w, _ = x_shape
-    inside = (_inside(h, slide.f_h, slide.stride, slide.pad_h, slide.h_out)
-              * _inside(w, slide.f_w, slide.stride, slide.pad_w, slide.w_out))
+    inside = multiplications(h, w, slide)
     every = slide.f_h * slide.h_out * slide.f_w * slide.w_out
     return inside * (-(-n // PIXELS) * PIXELS) < every * n
+
+
+def multiplications(h: int, w: int, slide: Slide) -> int:
+    """Of one filter on one channel of an image: the pixels that all positions see."""
+    return (_inside(h, slide.f_h, slide.stride, slide.pad_h, slide.h_out)
+            * _inside(w, slide.f_w, slide.stride, slide.pad_w, slide.w_out))
 
 
 def _inside(size: int, filter_size: int, stride: int, pad: int, outputs: int) -> int:
