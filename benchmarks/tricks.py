@@ -21,7 +21,7 @@ from benchmarks.shapes import problems
 from benchmarks.tables import milliseconds, ratio, table, title
 from benchmarks.timing import Call, median
 from convlab import layers
-from convlab.layers import direct, products, registers
+from convlab.layers import direct, products, registers, winograd
 from convlab.layers.threads import at_most, share
 
 
@@ -56,12 +56,31 @@ def threads() -> Pair:
     return Pair(convolve, alone)
 
 
+@trick("a quarter of the multiplications, Winograd's way (convolution forward)")
+def fewer_multiplications() -> Pair:
+    problem = problems()[-1]
+    given = problem.inputs
+    convolve = partial(layers.conv2d_forward, given.x, given.w, given.b,
+                       *problem.places)
+    return Pair(convolve, _by_definition(convolve))
+
+
+@trick("the same for the gradient by the weights")
+def fewer_multiplications_back() -> Pair:
+    problem = problems()[-1]
+    given = problem.inputs
+    gradients = partial(layers.conv2d_weight_gradients, given.dy, given.x, given.w,
+                        *problem.places)
+    return Pair(gradients, _by_definition(gradients))
+
+
 @trick("loops with sums in registers, not im2col tiles (convolution forward)")
 def direct_loops() -> Pair:
     problem = problems()[-1]
     given = problem.inputs
-    return Pair(partial(layers.conv2d_forward, given.x, given.w, given.b,
-                        *problem.places), partial(_by_products, problem))
+    return Pair(_by_definition(partial(layers.conv2d_forward, given.x, given.w, given.b,
+                                       *problem.places)),
+                partial(_by_products, problem))
 
 
 @trick("the same for filters of 1x1, where the product needs no im2col")
@@ -92,6 +111,14 @@ def _instead(module: Any, name: str, value: Any, call: Call) -> Call:
     return changed
 
 
+def _by_definition(call: Call) -> Call:
+    """The call, with all of the definition's multiplications."""
+    def by_definition() -> Any:
+        with winograd.left_out():
+            return call()
+    return by_definition
+
+
 def _by_products(problem: Problem) -> np.ndarray:
     """The forward pass by im2col, tile by tile, shared among the threads."""
     given, (stride, pad) = problem.inputs, problem.places
@@ -107,8 +134,10 @@ def no_padding() -> Pair:
     given, (stride, pad) = problem.inputs, problem.places
     framed = np.pad(given.x, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
     return Pair(
-        partial(layers.conv2d_forward, given.x, given.w, given.b, stride, pad),
-        partial(layers.conv2d_forward, framed, given.w, given.b, stride, 0))
+        _by_definition(partial(
+            layers.conv2d_forward, given.x, given.w, given.b, stride, pad)),
+        _by_definition(partial(
+            layers.conv2d_forward, framed, given.w, given.b, stride, 0)))
 
 
 @trick("RELU in the convolution's own pass over its output (first CIFAR-10 layer)")
@@ -126,8 +155,8 @@ def convolution_and_relu() -> Pair:
 def wide_vectors() -> Pair:
     problem = problems()[-1]
     given = problem.inputs
-    convolve = partial(layers.conv2d_forward, given.x, given.w, given.b,
-                       *problem.places)
+    convolve = _by_definition(partial(
+        layers.conv2d_forward, given.x, given.w, given.b, *problem.places))
     kernel = direct.forward_kernel(direct.block_for(len(given.w)))
     # Not kept on disk, where it would be taken for the other one.
     narrow = numba.njit(nogil=True, error_model="numpy", fastmath=direct.LOOSE)(
@@ -142,8 +171,8 @@ def wide_vectors() -> Pair:
 def in_eights() -> Pair:
     problem = problems()[-1]
     given = problem.inputs
-    gradients = partial(layers.conv2d_weight_gradients, given.dy, given.x, given.w,
-                        *problem.places)
+    gradients = _by_definition(partial(
+        layers.conv2d_weight_gradients, given.dy, given.x, given.w, *problem.places))
     return Pair(gradients, _instead(direct, "_comes_in_eights", lambda depth: False,
                                     gradients))
 
@@ -161,8 +190,8 @@ def no_image_gradients() -> Pair:
 def kept_work_arrays() -> Pair:
     problem = problems()[-1]
     given = problem.inputs
-    convolve = partial(layers.conv2d_forward, given.x, given.w, given.b,
-                       *problem.places)
+    convolve = _by_definition(partial(
+        layers.conv2d_forward, given.x, given.w, given.b, *problem.places))
     return Pair(convolve, _instead(
         direct, "work_array", lambda name, shape, dtype: np.empty(shape, dtype),
         convolve))

@@ -27,12 +27,16 @@ of the tiles that see it.
 
 A thread works on some tiles at a time, so that their numbers at all 36 places stay in
 its core's cache: CHUNK_BYTES of them, or more where the filters' own numbers are many
-and each chunk has to read them all.
+and each chunk has to read them all. Beside these, a call keeps the transformed filters,
+four times the filters' own memory, and for the gradient by the filters each thread as
+much again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from functools import cache
 from typing import NamedTuple
 
@@ -42,7 +46,7 @@ from convlab.layers import direct
 from convlab.layers.compiled import compiled
 from convlab.layers.direct import LOOSE, Slide
 from convlab.layers.registers import on_stack
-from convlab.layers.scratch import CACHE_LINE, aligned, work_array
+from convlab.layers.scratch import CACHE_LINE, work_array
 
 FILTER = 3
 OUTPUTS = 4  # a side of a tile
@@ -62,6 +66,18 @@ ONE_4TH, ONE_6TH = np.float32(1 / 4), np.float32(1 / 6)
 ONE_12TH, ONE_24TH = np.float32(1 / 12), np.float32(1 / 24)
 TWO, FOUR, FIVE, EIGHT = np.float32(2), np.float32(4), np.float32(5), np.float32(8)
 
+_left_out: ContextVar[bool] = ContextVar("left out", default=False)
+
+
+@contextlib.contextmanager
+def left_out() -> Iterator[None]:
+    """Convolve by the loops of `direct` alone, to measure them."""
+    token = _left_out.set(True)
+    try:
+        yield
+    finally:
+        _left_out.reset(token)
+
 
 class Tiling(NamedTuple):
     """How maps are cut into tiles, and what is added around the images."""
@@ -75,7 +91,7 @@ class Tiling(NamedTuple):
 def suits(x: np.ndarray, slide: Slide, filters: int) -> bool:
     """Whether these images are convolved faster in this way."""
     n, h, w, depth = x.shape
-    if (x.dtype != np.float32 or not slide.f_h == slide.f_w == FILTER
+    if (_left_out.get() or x.dtype != np.float32 or not slide.f_h == slide.f_w == FILTER
             or slide.stride != 1 or depth % CHANNELS
             or min(depth, filters) < LEAST_DEPTH):
         return False
@@ -136,7 +152,8 @@ def transform_filters(packed: np.ndarray) -> np.ndarray:
     """G g G' (PLACES, blocks, C, block) of filters (blocks, 3*3*C, block), as from
     `direct.pack`."""
     blocks, numbers, block = packed.shape
-    u = aligned((PLACES, blocks, numbers // FILTER ** 2, block), packed.dtype)
+    u = work_array("filters", (PLACES, blocks, numbers // FILTER ** 2, block),
+                   packed.dtype)
     filters_kernel(block)(packed, u)
     return u
 

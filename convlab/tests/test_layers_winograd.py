@@ -160,6 +160,9 @@ def test_what_it_is_used_for(shape, filters, slide, answer):
     x = np.zeros(shape, np.float32)
     assert winograd.suits(x, slide, filters) is answer
     assert not winograd.suits(x.astype(np.float64), slide, filters)
+    with winograd.left_out():
+        assert not winograd.suits(x, slide, filters)
+    assert winograd.suits(x, slide, filters) is answer
 
 
 def test_padding_beyond_the_filter_is_zeros_too():
