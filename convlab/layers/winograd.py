@@ -21,7 +21,7 @@ u = sum over tiles of (B' d B) * (A dy A'): again 36 products of matrices, (C, t
 (tiles, K).
 
 What it costs is precision: the numbers of a tile are multiplied by up to 25 and added
-up, and what remains is smaller, so that rounding errors of float32 are about ten times
+up, and what remains is smaller, so that rounding errors of float32 are three to five times
 those of the definition. And NaN or infinity in the images gets into all outputs
 of the tiles that see it.
 
