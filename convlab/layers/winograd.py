@@ -21,8 +21,8 @@ u = sum over tiles of (B' d B) * (A dy A'): again 36 products of matrices, (C, t
 (tiles, K).
 
 What it costs is precision: the numbers of a tile are multiplied by up to 25 and added
-up, and what remains is smaller, so that rounding errors of float32 are three to five times
-those of the definition. And NaN or infinity in the images gets into all outputs
+up, and what remains is smaller, so that rounding errors of float32 are three to five
+times those of the definition. And NaN or infinity in the images gets into all outputs
 of the tiles that see it.
 
 A thread works on some tiles at a time, so that their numbers at all 36 places stay in
