@@ -5,7 +5,7 @@ of image n whose top left corner is at row p*stride - pad, column q*stride - pad
 (slides 23-51). This is cross-correlation: the filter is not flipped.
 
 The loops are in `direct.py`. Two cases are computed otherwise. Filters of 3x3 pixels on
-large batches of many channels, in float32, take a third of the multiplications
+large batches of many channels, in float32, take half of the multiplications or less
 (`winograd.py`, which also says what that costs in precision). And the gradient by the
 images where the stride is more than 1 is a row of matrix products, by BLAS
 (`products.py`). Filters of one pixel (slide 55) are a matrix product as well, and the
