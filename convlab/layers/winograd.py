@@ -234,6 +234,9 @@ def _corner(tile, tiling, pad_h, pad_w):
     return n, row * OUTPUTS - pad_h, column * OUTPUTS - pad_w
 
 
+# A vector gets from images and maps to the stack, and back, by an array of its own: the
+# compiler can not know that the two do not overlap, and would copy number by number.
+
 @cache
 def images_kernel(width: int) -> Callable:
     """The kernel that fills v[place] (C/width, tiles, width) with B' d B of tiles
@@ -244,7 +247,7 @@ def images_kernel(width: int) -> Callable:
     def images(x, begin, size, tiling, v):
         _, h, w, depth = x.shape
         patch, half = on_stack(room, x), on_stack(room, x)
-        out = on_stack(line, x)
+        out, here = on_stack(line, x), on_stack(width, x)
         pixels, places = x.reshape(-1), v.reshape(-1)
         apart, pixel = np.uintp(v.shape[1]), np.uintp(depth)
         for t in range(size):
@@ -261,7 +264,9 @@ def images_kernel(width: int) -> Callable:
                     to = np.uintp((i * SEEN + j0) * width)
                     for _ in range(j1 - j0):
                         for k in range(width):
-                            patch[to + np.uintp(k)] = pixels[of + np.uintp(k)]
+                            here[k] = pixels[of + np.uintp(k)]
+                        for k in range(width):
+                            patch[to + np.uintp(k)] = here[k]
                         of += pixel
                         to += np.uintp(width)
                 for j in range(SEEN):
@@ -356,6 +361,7 @@ def outputs_kernel(block: int) -> Callable:
     def outputs(m, biases, y, begin, size, tiling, relu):
         _, h, w, filters = y.shape
         half, out = on_stack(room, m), on_stack(room_out, m)
+        done = on_stack(block, m)
         zero = y.dtype.type(0)
         sums, values, outs = m.reshape(-1), biases.reshape(-1), y.reshape(-1)
         apart = np.uintp(m.shape[1])
@@ -403,7 +409,9 @@ def outputs_kernel(block: int) -> Callable:
                         at = np.uintp(q * block)
                         if here == block:  # of known length: a few instructions
                             for k in range(block):
-                                outs[to + np.uintp(k)] = out[at + np.uintp(k)]
+                                done[k] = out[at + np.uintp(k)]
+                            for k in range(block):
+                                outs[to + np.uintp(k)] = done[k]
                         else:
                             for k in range(here):
                                 outs[to + np.uintp(k)] = out[at + np.uintp(k)]
@@ -423,7 +431,7 @@ def gradients_kernel(block: int) -> Callable:
     def gradients(dy, begin, size, tiling, m, db):
         _, h, w, filters = dy.shape
         patch, half = on_stack(room, dy), on_stack(room_half, dy)
-        out = on_stack(room_out, dy)
+        out, whole = on_stack(room_out, dy), on_stack(block, dy)
         given, places = dy.reshape(-1), m.reshape(-1)
         apart, pixel = np.uintp(m.shape[1]), np.uintp(filters)
         for t in range(size):
@@ -440,7 +448,9 @@ def gradients_kernel(block: int) -> Callable:
                     for _ in range(columns):
                         if here == block:
                             for k in range(block):
-                                patch[to + np.uintp(k)] = given[of + np.uintp(k)]
+                                whole[k] = given[of + np.uintp(k)]
+                            for k in range(block):
+                                patch[to + np.uintp(k)] = whole[k]
                         else:
                             for k in range(here):
                                 patch[to + np.uintp(k)] = given[of + np.uintp(k)]
