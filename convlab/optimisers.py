@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from convlab.layers.threads import share
+
 # Of the polynomial a*s + b*s**3 + c*s**5 that `orthogonalised` applies to singular
 # values: Jordan's, steep at 0, so that small ones grow fast. So often it is applied.
 NEWTON_SCHULZ = 3.4445, -4.7750, 2.0315
@@ -81,9 +83,18 @@ class Muon:
         self.velocities = {name: np.zeros_like(p) for name, p in parameters.items()}
 
     def step(self, gradients: Mapping[str, np.ndarray], learning_rate: float) -> None:
-        """Move every parameter once."""
-        for name, p in self.parameters.items():
-            g, v = gradients[name], self.velocities[name]
+        """Move every parameter once, some in one thread and some in another."""
+        # A few layers have most of the numbers: none of those begins last.
+        largest_first = sorted(self.parameters, reverse=True,
+                               key=lambda name: self.parameters[name].size)
+        size = sum(p.size for p in self.parameters.values())
+        share(self._move, len(largest_first), size, largest_first, gradients,
+              learning_rate)
+
+    def _move(self, first: int, last: int, names: list[str],
+              gradients: Mapping[str, np.ndarray], learning_rate: float) -> None:
+        for name in names[first:last]:
+            p, g, v = self.parameters[name], gradients[name], self.velocities[name]
             v *= self.momentum
             v += g
             move = orthogonalised((g + self.momentum * v).reshape(len(p), -1))
