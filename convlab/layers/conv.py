@@ -4,12 +4,13 @@ y[n, p, q, k] = b[k] + the dot product of filter w[k] with the Fh x Fw x C chunk
 of image n whose top left corner is at row p*stride - pad, column q*stride - pad
 (slides 23-51). This is cross-correlation: the filter is not flipped.
 
-The loops are in `direct.py`. Two cases are computed otherwise. Filters of 3x3 pixels on
-large batches of many channels, in float32, take half of the multiplications or less
-(`winograd.py`, which also says what that costs in precision). And the gradient by the
-images where the stride is more than 1 is a row of matrix products, by BLAS
-(`products.py`). Filters of one pixel (slide 55) are a matrix product as well, and the
-loops compute it: beside them, BLAS is no faster (`make bench`).
+The loops are in `direct.py`. Two cases are computed otherwise. Filters of 3x3 and of
+5x5 pixels on large batches of many channels, in float32, take half of the
+multiplications or less (`winograd.py`, which also says what that costs in precision).
+And the gradient by the images where the stride is more than 1 is a row of matrix
+products, by BLAS (`products.py`). Filters of one pixel (slide 55) are a matrix
+product as well, and the loops compute it: beside them, BLAS is no faster
+(`make bench`).
 """
 
 from __future__ import annotations
@@ -83,7 +84,8 @@ def _run(x: np.ndarray, packed: np.ndarray, b: np.ndarray, slide: Slide,
     y = np.empty((len(x), slide.h_out, slide.w_out, len(b)), x.dtype)
     loops, weights = direct.forward, packed
     if winograd.suits(x, slide, len(b)):
-        loops, weights = winograd.forward, winograd.transform_filters(packed)
+        loops, weights = winograd.forward, winograd.transform_filters(
+            packed, slide.f_h)
     share(loops, len(x), y.size, x, weights, direct.pack_biases(b, packed.shape[2]), y,
           slide, relu)
     return y

@@ -416,7 +416,7 @@ def forward_kernel(block: int) -> Callable:
         corners, targets, parts = tile
         pixels = slide.h_out * slide.w_out
         outputs, zero = y.reshape(-1), y.dtype.type(0)
-        held = on_stack(held_at_once, x)
+        held, whole = on_stack(held_at_once, x), on_stack(block, x)
         together = len(frame) if len(frame) else len(x)
         for first in range(0, len(x), together):
             last = min(first + together, len(x))
@@ -472,7 +472,9 @@ def forward_kernel(block: int) -> Callable:
                             to, s = outputs[at:], sums[p * block:]
                             if here == block:  # of known length: a few instructions
                                 for k in range(block):
-                                    to[k] = s[k]
+                                    whole[k] = s[k]
+                                for k in range(block):
+                                    to[k] = whole[k]
                             else:
                                 for k in range(here):
                                     to[k] = s[k]
@@ -480,14 +482,10 @@ def forward_kernel(block: int) -> Callable:
     return forward
 
 
-@compiled
-def _next_place(places, t, step):
-    return places[t] + np.uintp(step)
-
-
-@compiled
-def _looked_up_place(places, t, step):
-    return places[t + step]
+@compiled(inline="always")
+def _place(places, t, step, beside):
+    """places[t + step], which is known from places[t] where they lie side by side."""
+    return places[t] + np.uintp(step) if beside else places[t + step]
 
 
 @cache
@@ -501,8 +499,6 @@ def weights_kernel(block: int, in_eights: bool) -> Callable:
     has pixels, what is beyond the image's edge is left out; with one, it is framed.
     """
     held_at_once = NUMBERS * block
-    place, copied, beside = ((_next_place, _in_eights, True) if in_eights else
-                             (_looked_up_place, _framed, False))
 
     @compiled(fastmath=LOOSE)
     def weight_gradients(dy, x, dw, db, slide, frame, rows, corners, seen, places):
@@ -513,11 +509,16 @@ def weights_kernel(block: int, in_eights: bool) -> Callable:
         held = on_stack(held_at_once, x)
         counts = np.zeros(len(seen), np.int64)
         numbers = len(places) // len(seen)  # of a list
-        pixel = NUMBERS if beside else depth
+        pixel = NUMBERS if in_eights else depth
         together = len(frame) if len(frame) else len(x)
         for first in range(0, len(x), together):
             last = min(first + together, len(x))
-            images = copied(x, first, last, frame)
+            # Not by a function that is chosen outside the kernel: if it refers to a
+            # compiled one by a variable, the next process does not find it on disk.
+            if in_eights:
+                images = _in_eights(x, first, last, frame)
+            else:
+                images = _framed(x, first, last, frame)
             for begin in range(0, (last - first) * pixels, len(corners)):
                 size = min(len(corners), (last - first) * pixels - begin)
                 _find_corners(corners, begin, size, slide, height * width * depth,
@@ -534,11 +535,13 @@ def weights_kernel(block: int, in_eights: bool) -> Callable:
                     for t in range(0, len(places), NUMBERS):
                         at = (j * len(places) + t) * block
                         s = gradients[at:at + held_at_once]
-                        t0 = places[t]
-                        t1, t2 = place(places, t, 1), place(places, t, 2)
-                        t3, t4 = place(places, t, 3), place(places, t, 4)
-                        t5, t6 = place(places, t, 5), place(places, t, 6)
-                        t7 = place(places, t, 7)
+                        t0, t1 = places[t], _place(places, t, 1, in_eights)
+                        t2 = _place(places, t, 2, in_eights)
+                        t3 = _place(places, t, 3, in_eights)
+                        t4 = _place(places, t, 4, in_eights)
+                        t5 = _place(places, t, 5, in_eights)
+                        t6 = _place(places, t, 6, in_eights)
+                        t7 = _place(places, t, 7, in_eights)
                         for k in range(held_at_once):
                             held[k] = s[k]
                         which = seen[t // numbers]

@@ -1,16 +1,18 @@
-"""Convolution by 3x3 filters with a quarter of the multiplications.
+"""Convolution with a quarter of the multiplications, by filters of 3x3 or 5x5.
 
-Sixteen outputs, 4x4 of them, see 6x6 pixels of the image. The definition takes
-16*9 = 144 multiplications for them, for each channel and filter; Winograd's way (Lavin
-and Gray 2016) takes 36. Numbers of the tile, B' d B (6x6), and of the filter, G g G'
-(6x6), are multiplied one by one and added up over the channels, and A' m A (4x4) of the
-sums are the outputs:
+Sixteen outputs of a 3x3 filter, 4x4 of them, see 6x6 pixels of the image. The
+definition takes 16*9 = 144 multiplications for them, for each channel and filter;
+Winograd's way (Lavin and Gray 2016) takes 36. Numbers of the tile, B' d B (6x6), and of
+the filter, G g G' (6x6), are multiplied one by one and added up over the channels, and
+A' m A (4x4) of the sums are the outputs:
 
     y = A' [ sum over channels of (G g G') * (B' d B) ] A
 
 The matrices are such that polynomials are multiplied by their values at the points
 0, 1, -1, 2, -2 and "infinity": A polynomial of degree 5 needs 6 of them, where the
-product of its coefficients needs 12. B and A are mostly small whole numbers, and all
+product of its coefficients needs 12. A 5x5 filter and 2x2 of its outputs see 6x6 pixels
+too, and make polynomials of that degree: with the same B, 36 multiplications do for
+4*25 = 100. B and A are mostly small whole numbers, and all
 three steps but the sum are work for each number of the tile and not for each pair of
 channel and filter, so with many of both they cost little. The sums over channels
 are, for each of the 36 places, a product of matrices: (tiles, C) by (C, K).
@@ -47,10 +49,18 @@ from convlab.layers.compiled import compiled
 from convlab.layers.direct import LOOSE, Slide
 from convlab.layers.registers import on_stack
 from convlab.layers.scratch import CACHE_LINE, work_array
+from convlab.layers.winograd_matrices import (
+    A_TURNED,
+    G_TURNED,
+    PLUS,
+    PUT,
+    TAKE,
+    A,
+    G,
+    b_turned,
+)
 
-FILTER = 3
-OUTPUTS = 4  # a side of a tile
-SEEN = OUTPUTS + FILTER - 1  # a side of what a tile sees
+SEEN = 6  # a side of what a tile sees
 PLACES = SEEN * SEEN
 # What it needs to be worth it: so many channels of images and outputs, so many tiles
 # for which filters are transformed once, and so few multiplications.
@@ -61,10 +71,6 @@ TILES = CHANNELS = 8
 CHUNK_BYTES = 3 << 18
 U_SHARE = 0.45  # a chunk is at least this large beside the filters
 WIDTHS = (16, 24, 8)  # channels that are transformed at once: the first that divides
-# Of float32, since a product of a whole number and a float32 is a float64.
-ONE_4TH, ONE_6TH = np.float32(1 / 4), np.float32(1 / 6)
-ONE_12TH, ONE_24TH = np.float32(1 / 12), np.float32(1 / 24)
-TWO, FOUR, FIVE, EIGHT = np.float32(2), np.float32(4), np.float32(5), np.float32(8)
 
 _left_out: ContextVar[bool] = ContextVar("left out", default=False)
 
@@ -80,8 +86,11 @@ def left_out() -> Iterator[None]:
 
 
 class Tiling(NamedTuple):
-    """How maps are cut into tiles, and what is added around the images."""
+    """How maps are cut into tiles of outputs x outputs, and what is added around the
+    images, by filters of weights x weights."""
 
+    weights: int
+    outputs: int
     rows: int
     columns: int
     pad_h: int
@@ -91,8 +100,8 @@ class Tiling(NamedTuple):
 def suits(x: np.ndarray, slide: Slide, filters: int) -> bool:
     """Whether these images are convolved faster in this way."""
     n, h, w, depth = x.shape
-    if (_left_out.get() or x.dtype != np.float32 or not slide.f_h == slide.f_w == FILTER
-            or slide.stride != 1 or depth % CHANNELS
+    if (_left_out.get() or x.dtype != np.float32 or slide.f_h != slide.f_w
+            or slide.f_h not in G or slide.stride != 1 or depth % CHANNELS
             or min(depth, filters) < LEAST_DEPTH):
         return False
     tiling = _tiling(slide)
@@ -121,7 +130,7 @@ def forward(first: int, last: int, x: np.ndarray, u: np.ndarray, biases: np.ndar
         size = min(at_once, tiles - begin)
         images_kernel(width)(x, begin, size, tiling, v)
         products_kernel(block, width)(v, u, m, size)
-        outputs_kernel(block)(m, biases, y, begin, size, tiling, relu)
+        outputs_kernel(block, tiling.outputs)(m, biases, y, begin, size, tiling, relu)
 
 
 def weight_gradients(first: int, last: int, dy: np.ndarray, x: np.ndarray, block: int,
@@ -141,26 +150,27 @@ def weight_gradients(first: int, last: int, dy: np.ndarray, x: np.ndarray, block
     for begin in range(0, tiles, at_once):
         size = min(at_once, tiles - begin)
         images_kernel(width)(x, begin, size, tiling, v)
-        gradients_kernel(block)(dy, begin, size, tiling, m, db)
+        gradients_kernel(block, tiling.outputs)(dy, begin, size, tiling, m, db)
         gradient_products_kernel(block, width)(v, m, u, size)
-    dw = np.empty((blocks, FILTER ** 2 * depth, block), x.dtype)
-    filter_gradients_kernel(block)(u, dw)
+    dw = np.empty((blocks, tiling.weights ** 2 * depth, block), x.dtype)
+    filter_gradients_kernel(block, tiling.weights)(u, dw)
     return dw, db[:filters]
 
 
-def transform_filters(packed: np.ndarray) -> np.ndarray:
-    """G g G' (PLACES, blocks, C, block) of filters (blocks, 3*3*C, block), as from
-    `direct.pack`."""
+def transform_filters(packed: np.ndarray, weights: int) -> np.ndarray:
+    """G g G' (PLACES, blocks, C, block) of filters of weights x weights, as
+    `direct.pack` has them: (blocks, weights*weights*C, block)."""
     blocks, numbers, block = packed.shape
-    u = work_array("filters", (PLACES, blocks, numbers // FILTER ** 2, block),
+    u = work_array("filters", (PLACES, blocks, numbers // weights ** 2, block),
                    packed.dtype)
-    filters_kernel(block)(packed, u)
+    filters_kernel(block, weights)(packed, u)
     return u
 
 
 def _tiling(slide: Slide) -> Tiling:
-    return Tiling(-(-slide.h_out // OUTPUTS), -(-slide.w_out // OUTPUTS), slide.pad_h,
-                  slide.pad_w)
+    outputs = SEEN + 1 - slide.f_h
+    return Tiling(slide.f_h, outputs, -(-slide.h_out // outputs),
+                  -(-slide.w_out // outputs), slide.pad_h, slide.pad_w)
 
 
 def _width(depth: int) -> int:
@@ -186,52 +196,12 @@ def _places(name: str, numbers: int) -> np.ndarray:
                       np.float32)
 
 
-# B', A', A, G and G' by a column, with what they have in common added up once.
-
-@compiled(inline="always")
-def _b_turned(d0, d1, d2, d3, d4, d5):
-    even, odd = d4 - FOUR * d2, d3 - FOUR * d1
-    near, far = d4 - d2, TWO * (d3 - d1)
-    return (FOUR * d0 - FIVE * d2 + d4, even + odd, even - odd, near + far, near - far,
-            FOUR * d1 - FIVE * d3 + d5)
-
-
-@compiled(inline="always")
-def _a_turned(m0, m1, m2, m3, m4, m5):
-    near, near_apart = m1 + m2, m1 - m2
-    far, far_apart = m3 + m4, m3 - m4
-    return (m0 + near + far, near_apart + TWO * far_apart, near + FOUR * far,
-            near_apart + EIGHT * far_apart + m5)
-
-
-@compiled(inline="always")
-def _a(y0, y1, y2, y3):
-    even, odd = y0 + y2, y1 + y3
-    far_even, far_odd = y0 + FOUR * y2, TWO * y1 + EIGHT * y3
-    return (y0, even + odd, even - odd, far_even + far_odd, far_even - far_odd, y3)
-
-
-@compiled(inline="always")
-def _g(g0, g1, g2):
-    even, odd = ONE_6TH * (g0 + g2), ONE_6TH * g1
-    far_even, far_odd = ONE_24TH * g0 + ONE_6TH * g2, ONE_12TH * g1
-    return (ONE_4TH * g0, -even - odd, odd - even, far_even + far_odd,
-            far_even - far_odd, g2)
-
-
-@compiled(inline="always")
-def _g_turned(u0, u1, u2, u3, u4, u5):
-    near, far = ONE_6TH * (u1 + u2), u3 + u4
-    return (ONE_4TH * u0 - near + ONE_24TH * far,
-            ONE_6TH * (u2 - u1) + ONE_12TH * (u3 - u4), ONE_6TH * far - near + u5)
-
-
 @compiled(inline="always")
 def _corner(tile, tiling, pad_h, pad_w):
     """Image, and row and column of the first pixel, of a tile."""
     strip, column = divmod(tile, tiling.columns)
     n, row = divmod(strip, tiling.rows)
-    return n, row * OUTPUTS - pad_h, column * OUTPUTS - pad_w
+    return n, row * tiling.outputs - pad_h, column * tiling.outputs - pad_w
 
 
 # A vector gets from images and maps to the stack, and back, by an array of its own: the
@@ -242,6 +212,7 @@ def images_kernel(width: int) -> Callable:
     """The kernel that fills v[place] (C/width, tiles, width) with B' d B of tiles
     begin <= t < begin + size of x."""
     line, room = SEEN * width, PLACES * width
+    take, put = TAKE[SEEN], PUT[SEEN]
 
     @compiled(fastmath=LOOSE)
     def images(x, begin, size, tiling, v):
@@ -270,30 +241,15 @@ def images_kernel(width: int) -> Callable:
                         of += pixel
                         to += np.uintp(width)
                 for j in range(SEEN):
-                    at = np.uintp(j * width)
                     for k in range(width):
-                        c = at + np.uintp(k)
-                        (half[c], half[c + np.uintp(line)],
-                         half[c + np.uintp(2 * line)], half[c + np.uintp(3 * line)],
-                         half[c + np.uintp(4 * line)], half[c + np.uintp(5 * line)]
-                         ) = _b_turned(
-                            patch[c], patch[c + np.uintp(line)],
-                            patch[c + np.uintp(2 * line)],
-                            patch[c + np.uintp(3 * line)],
-                            patch[c + np.uintp(4 * line)],
-                            patch[c + np.uintp(5 * line)])
+                        c = np.uintp(j * width + k)
+                        column = take(patch, c, np.uintp(line))
+                        put(b_turned(column), half, c, np.uintp(line))
                 to = np.uintp((b * size + t) * width)
                 for i in range(SEEN):
-                    at = np.uintp(i * line)
                     for k in range(width):
-                        c = at + np.uintp(k)
-                        (out[k], out[width + k], out[2 * width + k], out[3 * width + k],
-                         out[4 * width + k], out[5 * width + k]) = _b_turned(
-                            half[c], half[c + np.uintp(width)],
-                            half[c + np.uintp(2 * width)],
-                            half[c + np.uintp(3 * width)],
-                            half[c + np.uintp(4 * width)],
-                            half[c + np.uintp(5 * width)])
+                        row = take(half, np.uintp(i * line + k), np.uintp(width))
+                        put(b_turned(row), out, np.uintp(k), np.uintp(width))
                     for j in range(SEEN):
                         for k in range(width):
                             places[to + np.uintp(k)] = out[j * width + k]
@@ -353,54 +309,39 @@ def products_kernel(block: int, width: int) -> Callable:
 
 
 @cache
-def outputs_kernel(block: int) -> Callable:
+def outputs_kernel(block: int, outputs: int) -> Callable:
     """The kernel that fills y with A' m A + b at tiles begin <= t < begin + size."""
-    line, room, room_out = SEEN * block, SEEN * OUTPUTS * block, OUTPUTS * block
+    line, room, room_out = SEEN * block, SEEN * outputs * block, outputs * block
+    take, transform = TAKE[SEEN], A_TURNED[outputs]
+    plus, put = PLUS[outputs], PUT[outputs]
 
     @compiled(fastmath=LOOSE)
-    def outputs(m, biases, y, begin, size, tiling, relu):
+    def fill(m, biases, y, begin, size, tiling, relu):
         _, h, w, filters = y.shape
         half, out = on_stack(room, m), on_stack(room_out, m)
         done = on_stack(block, m)
         zero = y.dtype.type(0)
         sums, values, outs = m.reshape(-1), biases.reshape(-1), y.reshape(-1)
         apart = np.uintp(m.shape[1])
+        rows_apart = np.uintp(SEEN) * apart
         for t in range(size):
             n, top, left = _corner(begin + t, tiling, 0, 0)
-            rows, columns = min(OUTPUTS, h - top), min(OUTPUTS, w - left)
+            rows, columns = min(outputs, h - top), min(outputs, w - left)
             for b in range(len(biases)):
                 here = min(block, filters - b * block)
                 bias = np.uintp(b * biases.shape[1])
                 of = np.uintp((b * size + t) * block)
                 for j in range(SEEN):
-                    m0 = of
-                    m1 = m0 + np.uintp(SEEN) * apart
-                    m2 = m1 + np.uintp(SEEN) * apart
-                    m3 = m2 + np.uintp(SEEN) * apart
-                    m4 = m3 + np.uintp(SEEN) * apart
-                    m5 = m4 + np.uintp(SEEN) * apart
-                    at = np.uintp(j * block)
                     for k in range(block):
-                        c = np.uintp(k)
-                        (half[at + c], half[at + np.uintp(line) + c],
-                         half[at + np.uintp(2 * line) + c],
-                         half[at + np.uintp(3 * line) + c]) = _a_turned(
-                            sums[m0 + c], sums[m1 + c], sums[m2 + c], sums[m3 + c],
-                            sums[m4 + c], sums[m5 + c])
+                        column = take(sums, of + np.uintp(k), rows_apart)
+                        put(transform(column), half, np.uintp(j * block + k),
+                            np.uintp(line))
                     of += apart
                 for i in range(rows):
-                    at = np.uintp(i * line)
                     for k in range(block):
-                        c = at + np.uintp(k)
-                        o0, o1, o2, o3 = _a_turned(
-                            half[c], half[c + np.uintp(block)],
-                            half[c + np.uintp(2 * block)],
-                            half[c + np.uintp(3 * block)],
-                            half[c + np.uintp(4 * block)],
-                            half[c + np.uintp(5 * block)])
-                        v = values[bias + np.uintp(k)]
-                        out[k], out[block + k] = o0 + v, o1 + v
-                        out[2 * block + k], out[3 * block + k] = o2 + v, o3 + v
+                        row = take(half, np.uintp(i * line + k), np.uintp(block))
+                        line_out = plus(transform(row), values[bias + np.uintp(k)])
+                        put(line_out, out, np.uintp(k), np.uintp(block))
                     if relu:
                         for k in range(room_out):
                             out[k] = zero if out[k] <= zero else out[k]
@@ -417,15 +358,16 @@ def outputs_kernel(block: int) -> Callable:
                                 outs[to + np.uintp(k)] = out[at + np.uintp(k)]
                         to += np.uintp(filters)
 
-    return outputs
+    return fill
 
 
 @cache
-def gradients_kernel(block: int) -> Callable:
+def gradients_kernel(block: int, outputs: int) -> Callable:
     """The kernel that fills m[place] (blocks, tiles, block) with A dy A' of tiles
     begin <= t < begin + size, and adds dy itself to db."""
-    line, room = OUTPUTS * block, OUTPUTS * OUTPUTS * block
-    room_half, room_out = SEEN * OUTPUTS * block, SEEN * block
+    line, room = outputs * block, outputs * outputs * block
+    room_half, room_out = SEEN * outputs * block, SEEN * block
+    take, transform, put = TAKE[outputs], A[outputs], PUT[SEEN]
 
     @compiled(fastmath=LOOSE)
     def gradients(dy, begin, size, tiling, m, db):
@@ -436,10 +378,10 @@ def gradients_kernel(block: int) -> Callable:
         apart, pixel = np.uintp(m.shape[1]), np.uintp(filters)
         for t in range(size):
             n, top, left = _corner(begin + t, tiling, 0, 0)
-            rows, columns = min(OUTPUTS, h - top), min(OUTPUTS, w - left)
+            rows, columns = min(outputs, h - top), min(outputs, w - left)
             for b in range(len(db) // block):
                 here = min(block, filters - b * block)
-                if rows < OUTPUTS or columns < OUTPUTS or here < block:
+                if rows < outputs or columns < outputs or here < block:
                     for k in range(room):
                         patch[k] = 0
                 for i in range(rows):
@@ -456,28 +398,17 @@ def gradients_kernel(block: int) -> Callable:
                                 patch[to + np.uintp(k)] = given[of + np.uintp(k)]
                         of += pixel
                         to += np.uintp(block)
-                for j in range(OUTPUTS):
-                    at = np.uintp(j * block)
+                for j in range(outputs):
                     for k in range(block):
-                        c = at + np.uintp(k)
-                        d0, d1 = patch[c], patch[c + np.uintp(line)]
-                        d2 = patch[c + np.uintp(2 * line)]
-                        d3 = patch[c + np.uintp(3 * line)]
-                        (half[c], half[c + np.uintp(line)],
-                         half[c + np.uintp(2 * line)], half[c + np.uintp(3 * line)],
-                         half[c + np.uintp(4 * line)], half[c + np.uintp(5 * line)]
-                         ) = _a(d0, d1, d2, d3)
-                        db[b * block + k] += d0 + d1 + d2 + d3
+                        c = np.uintp(j * block + k)
+                        column = transform(take(patch, c, np.uintp(line)))
+                        put(column, half, c, np.uintp(line))
+                        db[b * block + k] += column[1]  # the sum of all
                 to = np.uintp((b * size + t) * block)
                 for i in range(SEEN):
-                    at = np.uintp(i * line)
                     for k in range(block):
-                        c = at + np.uintp(k)
-                        (out[k], out[block + k], out[2 * block + k], out[3 * block + k],
-                         out[4 * block + k], out[5 * block + k]) = _a(
-                            half[c], half[c + np.uintp(block)],
-                            half[c + np.uintp(2 * block)],
-                            half[c + np.uintp(3 * block)])
+                        row = take(half, np.uintp(i * line + k), np.uintp(block))
+                        put(transform(row), out, np.uintp(k), np.uintp(block))
                     for j in range(SEEN):
                         for k in range(block):
                             places[to + np.uintp(k)] = out[j * block + k]
@@ -531,60 +462,70 @@ def gradient_products_kernel(block: int, width: int) -> Callable:
 
 
 @cache
-def filters_kernel(block: int) -> Callable:
+def filters_kernel(block: int, weights: int) -> Callable:
     """The kernel that fills u (PLACES, blocks, C, block) with G g G' of packed g."""
-    room = SEEN * FILTER * block
+    line, room, room_out = weights * block, SEEN * weights * block, SEEN * block
+    take, transform, put = TAKE[weights], G[weights], PUT[SEEN]
 
     @compiled(fastmath=LOOSE)
     def filters(packed, u):
         _, blocks, depth, _ = u.shape
-        half = on_stack(room, packed)
+        half, out = on_stack(room, packed), on_stack(room_out, packed)
+        given, places = packed.reshape(-1), u.reshape(-1)
+        pixel, apart = np.uintp(depth * block), np.uintp(blocks * depth * block)
+        rows_apart = np.uintp(weights) * pixel
         for b in range(blocks):
             for c in range(depth):
-                for j in range(FILTER):
+                of = np.uintp((b * weights * weights * depth + c) * block)
+                for j in range(weights):
                     for k in range(block):
-                        column = _g(packed[b, j * depth + c, k],
-                                    packed[b, (3 + j) * depth + c, k],
-                                    packed[b, (6 + j) * depth + c, k])
-                        for i in range(SEEN):
-                            half[(i * FILTER + j) * block + k] = column[i]
+                        column = take(given, of + np.uintp(k), rows_apart)
+                        put(transform(column), half, np.uintp(j * block + k),
+                            np.uintp(line))
+                    of += pixel
+                to = np.uintp((b * depth + c) * block)
                 for i in range(SEEN):
-                    at = i * FILTER * block
                     for k in range(block):
-                        row = _g(half[at + k], half[at + block + k],
-                                 half[at + 2 * block + k])
-                        for j in range(SEEN):
-                            u[i * SEEN + j, b, c, k] = row[j]
+                        row = take(half, np.uintp(i * line + k), np.uintp(block))
+                        put(transform(row), out, np.uintp(k), np.uintp(block))
+                    for j in range(SEEN):
+                        for k in range(block):
+                            places[to + np.uintp(k)] = out[j * block + k]
+                        to += apart
 
     return filters
 
 
 @cache
-def filter_gradients_kernel(block: int) -> Callable:
-    """The kernel that fills dw (blocks, 3*3*C, block) with G' u G."""
-    room = FILTER * SEEN * block
+def filter_gradients_kernel(block: int, weights: int) -> Callable:
+    """The kernel that fills dw (blocks, weights*weights*C, block) with G' u G."""
+    line, room, room_out = SEEN * block, weights * SEEN * block, weights * block
+    take, transform, put = TAKE[SEEN], G_TURNED[weights], PUT[weights]
 
     @compiled(fastmath=LOOSE)
     def filter_gradients(u, dw):
         _, blocks, depth, _ = u.shape
-        half = on_stack(room, dw)
+        half, out = on_stack(room, dw), on_stack(room_out, dw)
+        places, results = u.reshape(-1), dw.reshape(-1)
+        pixel, apart = np.uintp(depth * block), np.uintp(blocks * depth * block)
+        rows_apart = np.uintp(SEEN) * apart
         for b in range(blocks):
             for c in range(depth):
+                of = np.uintp((b * depth + c) * block)
                 for j in range(SEEN):
                     for k in range(block):
-                        column = _g_turned(
-                            u[j, b, c, k], u[6 + j, b, c, k], u[12 + j, b, c, k],
-                            u[18 + j, b, c, k], u[24 + j, b, c, k], u[30 + j, b, c, k])
-                        for i in range(FILTER):
-                            half[(i * SEEN + j) * block + k] = column[i]
-                for i in range(FILTER):
-                    at = i * SEEN * block
+                        column = take(places, of + np.uintp(k), rows_apart)
+                        put(transform(column), half, np.uintp(j * block + k),
+                            np.uintp(line))
+                    of += apart
+                to = np.uintp((b * weights * weights * depth + c) * block)
+                for i in range(weights):
                     for k in range(block):
-                        row = _g_turned(
-                            half[at + k], half[at + block + k],
-                            half[at + 2 * block + k], half[at + 3 * block + k],
-                            half[at + 4 * block + k], half[at + 5 * block + k])
-                        for j in range(FILTER):
-                            dw[b, (i * FILTER + j) * depth + c, k] = row[j]
+                        row = take(half, np.uintp(i * line + k), np.uintp(block))
+                        put(transform(row), out, np.uintp(k), np.uintp(block))
+                    for j in range(weights):
+                        for k in range(block):
+                            results[to + np.uintp(k)] = out[j * block + k]
+                        to += pixel
 
     return filter_gradients

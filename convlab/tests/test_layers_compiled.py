@@ -52,6 +52,28 @@ def test_the_second_run_compiles_nothing(package):
         assert f"{hits} from the cache" in printed
 
 
+CONVOLVE = """
+import numpy as np
+from convlab.layers import conv2d_backward, conv2d_forward
+for size, depth in ((3, 3), (3, 16), (5, 16)):
+    x, w = np.ones((9, 12, 12, depth), "f4"), np.ones((16, size, size, depth), "f4")
+    y = conv2d_forward(x, w, np.zeros(16, "f4"), pad=1)
+    conv2d_backward(y, x, w, pad=1)
+"""
+
+
+def test_kernels_that_are_made_for_a_shape_are_found_again_too(package):
+    """numba keeps them by what they refer to, which may differ in each process."""
+    def kept() -> list[str]:
+        return sorted(path.name for path in package.rglob("*.nbc"))
+
+    run(CONVOLVE, PYTHONPATH=str(package))
+    once = kept()
+    assert len(once) > 10
+    run(CONVOLVE, PYTHONPATH=str(package))
+    assert kept() == once
+
+
 def test_layers_work_where_nothing_can_be_cached(package):
     # A file where a folder is wanted stops even root from making one.
     (package / "convlab/layers/__pycache__").write_text("")
