@@ -17,7 +17,7 @@ from convlab.network import Network
 from convlab.recipes import SETUPS, Setup
 from convlab.training import Training
 
-BATCH = 128  # of the recipe's own size, the steps would take hours
+BATCH = 32  # of the recipe's own size, the steps would take more than an hour
 EVERY = 100  # steps between two looks
 IMAGES = 20 * BATCH  # an epoch ends now and then, as in a training
 # Growth through the second half, by the line through it, that counts as none: less
