@@ -22,6 +22,7 @@ from benchmarks.tables import milliseconds, ratio, table, title
 from benchmarks.timing import Call, median
 from convlab import layers
 from convlab.layers import direct, products, registers, winograd
+from convlab.layers.compiled import compiled
 from convlab.layers.threads import at_most, share
 
 
@@ -165,6 +166,45 @@ def wide_vectors() -> Pair:
     # Compiled here and now.
     _instead(registers, "WIDE_VECTORS", '"prefer-vector-width"="256"', narrowly)()
     return Pair(convolve, narrowly)
+
+
+VECTOR = 16  # numbers
+
+
+@compiled
+def _copy_at_once(pixels, places, out):
+    for i in range(len(places)):
+        of, to = places[i], np.uintp(i * VECTOR)
+        for k in range(VECTOR):
+            out[to + np.uintp(k)] = pixels[of + np.uintp(k)]
+
+
+@compiled
+def _copy_by_the_stack(pixels, places, out):
+    held = registers.on_stack(VECTOR, pixels)
+    for i in range(len(places)):
+        of, to = places[i], np.uintp(i * VECTOR)
+        for k in range(VECTOR):
+            held[k] = pixels[of + np.uintp(k)]
+        for k in range(VECTOR):
+            out[to + np.uintp(k)] = held[k]
+
+
+@trick("vectors are copied by way of an array on the stack (as Winograd's tiles are)")
+def copied_vectors() -> Pair:
+    rng = np.random.default_rng(0)
+    pixels = rng.standard_normal(4096).astype(np.float32)  # both stay in the cache
+    places = rng.integers(0, len(pixels) // VECTOR, 256).astype(np.uintp) * VECTOR
+    out = np.empty(places.size * VECTOR, np.float32)
+
+    def by(copy: Callable) -> Call:
+        def often() -> np.ndarray:
+            for _ in range(2000):
+                copy(pixels, places, out)
+            return out.copy()
+        return often
+
+    return Pair(by(_copy_by_the_stack), by(_copy_at_once))
 
 
 @trick("images in eights of their depth, not in frames (gradient by the weights)")

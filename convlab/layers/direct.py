@@ -416,7 +416,7 @@ def forward_kernel(block: int) -> Callable:
         corners, targets, parts = tile
         pixels = slide.h_out * slide.w_out
         outputs, zero = y.reshape(-1), y.dtype.type(0)
-        held, whole = on_stack(held_at_once, x), on_stack(block, x)
+        held = on_stack(held_at_once, x)
         together = len(frame) if len(frame) else len(x)
         for first in range(0, len(x), together):
             last = min(first + together, len(x))
@@ -472,9 +472,7 @@ def forward_kernel(block: int) -> Callable:
                             to, s = outputs[at:], sums[p * block:]
                             if here == block:  # of known length: a few instructions
                                 for k in range(block):
-                                    whole[k] = s[k]
-                                for k in range(block):
-                                    to[k] = whole[k]
+                                    to[k] = s[k]
                             else:
                                 for k in range(here):
                                     to[k] = s[k]
